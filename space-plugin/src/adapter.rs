@@ -136,7 +136,7 @@ pub struct Team {
     pub administrative: bool,
 }
 
-/// Members to remove from and to add to a team.
+/// Members to remove from and to add to a team. An account that both lists name ends up outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberChange {
     /// Account ids to remove.
@@ -183,7 +183,8 @@ pub struct Backup {
 /// A change that the Space's own events name: a hint where to look, never a truth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Ids of documents the event is about (`Users-1`, `Teams-2`, …).
+    /// Ids of documents the event is about (`Users-1`, `Teams-2`, …). Empty: the Space no longer knows the cursor (its
+    /// events were cut or it was restored from a backup), so anything may have changed.
     pub documents: Vec<String>,
     /// User name of who did it.
     pub by: Option<String>,
@@ -258,13 +259,13 @@ pub trait SpaceAdapter: Send + Sync {
     async fn account(&self, id: &str) -> Result<Option<Account>>;
     /// Creates an account, active.
     async fn create_account(&self, new: &NewAccount) -> Result<Account>;
-    /// Changes an account and reads it back.
+    /// Changes an account and reads it back. A change that already holds writes nothing (but a password is always written).
     async fn change_account(&self, id: &str, change: &AccountChange) -> Result<Account>;
     /// The API keys of an account.
     async fn api_keys(&self, account: &str) -> Result<Vec<ApiKey>>;
-    /// Deletes one.
+    /// Deletes one; one that is already gone is no error.
     async fn delete_api_key(&self, account: &str, key: &str) -> Result<()>;
-    /// Ends all sessions of an account.
+    /// Ends all sessions of an account. Needs [`Capability::RevokeSessions`].
     async fn end_sessions(&self, account: &str) -> Result<()>;
 
     /// All teams of all inner spaces and of the system.
