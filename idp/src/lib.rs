@@ -1,1 +1,10 @@
-//! Skeleton.
+//! ODCM, the server: identity provider, administration and push to agents.
+//!
+//! The rooms and who may use whom: `ARCHITECTURE.md`.
+
+pub mod accounts;
+pub mod config;
+pub mod core;
+pub mod deps;
+pub mod ports;
+pub mod storage;

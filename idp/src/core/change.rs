@@ -1,0 +1,49 @@
+//! Every fact worth auditing: what use cases give to `storage::audit::write` inside the transaction of the change.
+
+use super::ids::SpaceId;
+use serde_json::Value;
+
+/// One audit line: what happened to which object. Never a secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// `noun.verb`, such as `grant.add`.
+    pub action: &'static str,
+    /// Kind of the object: `person`, `group`, `space`, `grant`, `client`, …
+    pub object_kind: &'static str,
+    /// Its id.
+    pub object_id: String,
+    /// Its name at that time.
+    pub object_name: String,
+    /// The Space it concerns, if one.
+    pub space: Option<SpaceId>,
+    /// What it was.
+    pub before: Option<Value>,
+    /// What it is.
+    pub after: Option<Value>,
+}
+
+impl Change {
+    /// A change of `object_kind` `object_id`, without values.
+    #[must_use]
+    pub fn new(action: &'static str, object_kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { action, object_kind, object_id: id.into(), object_name: name.into(), space: None, before: None, after: None }
+    }
+    /// Names the Space it concerns.
+    #[must_use]
+    pub fn in_space(mut self, space: &SpaceId) -> Self {
+        self.space = Some(space.clone());
+        self
+    }
+    /// Adds the value before.
+    #[must_use]
+    pub fn before(mut self, value: Value) -> Self {
+        self.before = Some(value);
+        self
+    }
+    /// Adds the value after.
+    #[must_use]
+    pub fn after(mut self, value: Value) -> Self {
+        self.after = Some(value);
+        self
+    }
+}

@@ -1,0 +1,15 @@
+//! The decisions: pure values and functions. No http, no sql, no async, no clock: time and randomness come in as
+//! parameters, so that every rule is a table test or a property.
+//!
+//! May use: nothing of this crate. Example: `core::policy::Actor::may` is the only place that says no to an administrator.
+
+pub mod change;
+pub mod directory;
+pub mod ids;
+pub mod policy;
+pub mod refusal;
+pub mod text;
+pub mod time;
+
+pub use refusal::Refusal;
+pub use time::Timestamp;

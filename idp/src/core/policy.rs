@@ -1,0 +1,186 @@
+//! Administrative rights: who may do what in ODCM itself. The only place that says no to an administrator.
+
+use super::Refusal;
+use super::ids::{GroupId, PersonId, SpaceId};
+use serde::{Deserialize, Serialize};
+
+/// A role (rules C7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// May do everything within the scope.
+    Owner,
+    /// May read everything within the scope, and change nothing.
+    Auditor,
+    /// Runs Spaces: settings, agents, adoption lists, grants to them.
+    SpaceAdmin,
+    /// Decides who is in groups.
+    GroupAdmin,
+}
+
+/// Where a role holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "scope", content = "id")]
+pub enum Scope {
+    /// Everywhere.
+    All,
+    /// One Space.
+    Space(SpaceId),
+    /// One group.
+    Group(GroupId),
+}
+
+/// A role in a scope.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Right {
+    /// Role.
+    pub role: Role,
+    /// Scope.
+    #[serde(flatten)]
+    pub scope: Scope,
+}
+
+/// What somebody wants to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Read people, groups, Spaces, clients and settings.
+    ReadAll,
+    /// Read the audit trail.
+    ReadAudit,
+    /// Create, change, disable people; make their one-time links; their addresses and identities.
+    ManagePeople,
+    /// Act on the credentials, addresses or identities of this person, who holds these rights (rules D4).
+    ManageCredentials(PersonId, Vec<Right>),
+    /// Create, rename, delete groups and nest them.
+    ManageGroups,
+    /// Read this group and its members.
+    ReadGroup(GroupId),
+    /// Change who is in this group.
+    ManageMembers(GroupId),
+    /// Enlist and un-enlist Spaces.
+    ManageSpaces,
+    /// Read this Space.
+    ReadSpace(SpaceId),
+    /// Settings, agents, adoption decisions of this Space.
+    ManageSpace(SpaceId),
+    /// Grant or revoke entry to this Space.
+    ManageGrants(SpaceId),
+    /// Clients other than those of Spaces, and keys.
+    ManageClients,
+    /// Give and take this right.
+    ManageRights(Right),
+    /// Ask who may enter what, and what a change would do.
+    Explain,
+}
+
+/// How the actor came in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// A sign-in session in a browser.
+    Session,
+    /// An API token, with its scopes.
+    Token(TokenScopes),
+    /// The command line on the host.
+    Host,
+    /// A job of ODCM itself.
+    System,
+    /// An agent.
+    Agent,
+}
+
+/// What an API token may be used for, on top of its owner's rights.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenScopes {
+    /// May change things; else it may only read.
+    pub write: bool,
+}
+
+/// Who acts: every use case takes one, every audit row names one.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The person, if it is one.
+    pub person: Option<PersonId>,
+    /// Name for the audit.
+    pub name: String,
+    /// How they came in.
+    pub via: Via,
+    /// Their rights, read in this request.
+    pub rights: Vec<Right>,
+    /// Address of the peer, for the audit.
+    pub address: Option<String>,
+    /// Id of the request.
+    pub request_id: Option<String>,
+}
+
+impl Actor {
+    /// ODCM itself: may do everything, is named `system` in the audit.
+    #[must_use]
+    pub fn system(name: &str) -> Self {
+        let rights = vec![Right { role: Role::Owner, scope: Scope::All }];
+        Self { person: None, name: name.into(), via: Via::System, rights, address: None, request_id: None }
+    }
+
+    /// Whether the actor may do it.
+    ///
+    /// # Errors
+    /// A refusal: `NotFound` where the actor may not even know that the object exists, else `Forbidden`.
+    pub fn may(&self, act: &Act) -> Result<(), Refusal> {
+        if let Via::Token(scopes) = &self.via
+            && !scopes.write
+            && !act.is_read()
+        {
+            return Err(Refusal::forbidden("token.read_only", "This token may only read."));
+        }
+        if self.rights.iter().any(|right| right.allows(act)) {
+            return Ok(());
+        }
+        let sees = |read: &Act| self.rights.iter().any(|right| right.allows(read));
+        match act {
+            Act::ReadGroup(_) => Err(Refusal::not_found("group")),
+            Act::ManageMembers(id) if !sees(&Act::ReadGroup(id.clone())) => Err(Refusal::not_found("group")),
+            Act::ReadSpace(_) => Err(Refusal::not_found("Space")),
+            Act::ManageSpace(id) | Act::ManageGrants(id) if !sees(&Act::ReadSpace(id.clone())) => {
+                Err(Refusal::not_found("Space"))
+            }
+            _ => Err(Refusal::forbidden("right.missing", "You do not have the right to do this.")),
+        }
+    }
+}
+
+impl Act {
+    fn is_read(&self) -> bool {
+        matches!(self, Self::ReadAll | Self::ReadAudit | Self::ReadGroup(_) | Self::ReadSpace(_) | Self::Explain)
+    }
+}
+
+impl Right {
+    fn allows(&self, act: &Act) -> bool {
+        match (self.role, &self.scope) {
+            (Role::Owner, Scope::All) => true,
+            (Role::Auditor, Scope::All) => act.is_read(),
+            (Role::SpaceAdmin, Scope::All) => matches!(
+                act,
+                Act::ReadAll
+                    | Act::Explain
+                    | Act::ReadGroup(_)
+                    | Act::ManageSpaces
+                    | Act::ReadSpace(_)
+                    | Act::ManageSpace(_)
+                    | Act::ManageGrants(_)
+            ),
+            (Role::GroupAdmin, Scope::All) => {
+                matches!(act, Act::ReadAll | Act::Explain | Act::ManageGroups | Act::ReadGroup(_) | Act::ManageMembers(_))
+            }
+            (Role::Owner | Role::SpaceAdmin, Scope::Space(own)) => {
+                matches!(act, Act::ReadSpace(id) | Act::ManageSpace(id) | Act::ManageGrants(id) if id == own)
+            }
+            (Role::Auditor, Scope::Space(own)) => matches!(act, Act::ReadSpace(id) if id == own),
+            (Role::Owner | Role::GroupAdmin, Scope::Group(own)) => {
+                matches!(act, Act::ReadGroup(id) | Act::ManageMembers(id) if id == own)
+            }
+            (Role::Auditor, Scope::Group(own)) => matches!(act, Act::ReadGroup(id) if id == own),
+            (Role::SpaceAdmin, Scope::Group(_)) | (Role::GroupAdmin, Scope::Space(_)) => false,
+        }
+    }
+}

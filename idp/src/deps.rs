@@ -1,0 +1,62 @@
+//! What every use case needs, built once in the composition root and shared.
+
+use crate::config::Settings;
+use crate::ports::{Clock, Entropy};
+use crate::storage::Db;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Shared by everything above storage. Cheap to clone.
+#[derive(Clone)]
+pub struct Deps(Arc<Inner>);
+
+/// The parts.
+pub struct Inner {
+    /// Settings.
+    pub settings: Settings,
+    /// Database.
+    pub db: Db,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub entropy: Entropy,
+    /// Wakes the projector and live pages after a commit.
+    pub wake: Wake,
+}
+
+impl Deps {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+impl std::ops::Deref for Deps {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// A wake-up without content: after a commit that left dirty marks, call [`Wake::ring`]. A slow poll is the net under it.
+#[derive(Clone, Debug)]
+pub struct Wake(Arc<watch::Sender<u64>>);
+
+impl Default for Wake {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl Wake {
+    /// Something changed.
+    pub fn ring(&self) {
+        self.0.send_modify(|n| *n = n.wrapping_add(1));
+    }
+    /// A receiver whose `changed()` resolves after the next ring.
+    #[must_use]
+    pub fn listen(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+}

@@ -1,0 +1,106 @@
+//! Opening the database and bringing its schema up to date.
+
+use super::db::{Db, Inner};
+use super::{Error, Result};
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The one migration sequence of both engines: version, name, text.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("../../../migrations/0001_foundation.sql"))];
+
+fn migrator() -> Migrator {
+    let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
+}
+
+/// Statements kept prepared per connection: more than there are `sql!` texts.
+const STATEMENT_CACHE: usize = 1024;
+
+/// Which engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded, one node.
+    Sqlite,
+    /// PostgreSQL or an engine that speaks its protocol.
+    Postgres,
+}
+
+/// How to open the database.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// Connections of the PostgreSQL pool, or readers of SQLite.
+    pub connections: u32,
+    /// How long a caller waits for a connection.
+    pub wait: Duration,
+}
+
+impl ConnectOptions {
+    /// With the usual pool.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), connections: 8, wait: Duration::from_secs(5) }
+    }
+}
+
+impl Db {
+    /// Opens the database without touching its schema.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it cannot be reached, [`Error::Engine`] when the URL makes no sense.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self> {
+        if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
+            let pg = PgConnectOptions::from_str(&options.url)?
+                .statement_cache_capacity(STATEMENT_CACHE)
+                .options([("synchronous_commit", "on")]); // a revocation must not come back after a power cut (rules C4)
+            let pool = PgPoolOptions::new()
+                .max_connections(options.connections)
+                .acquire_timeout(options.wait)
+                .test_before_acquire(false)
+                .connect_with(pg)
+                .await?;
+            return Ok(Self::new(Inner::Pg(pool)));
+        }
+        let lite = SqliteConnectOptions::from_str(&options.url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .statement_cache_capacity(STATEMENT_CACHE);
+        let pool = |n: u32| SqlitePoolOptions::new().max_connections(n).acquire_timeout(options.wait).test_before_acquire(false);
+        let write = pool(1).connect_with(lite.clone()).await?;
+        let read = pool(options.connections.clamp(1, 4)).connect_with(lite.read_only(true)).await?;
+        Ok(Self::new(Inner::Lite { read, write }))
+    }
+
+    /// Applies the migrations that are missing. Two nodes may do it at once.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] with the engine's words.
+    pub async fn migrate(&self) -> Result<()> {
+        let done = match self.inner() {
+            Inner::Lite { write, .. } => migrator().run(write).await,
+            Inner::Pg(pool) => migrator().run(pool).await,
+        };
+        done.map_err(|e| Error::Engine(e.to_string()))
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        match self.inner() {
+            Inner::Lite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Inner::Pg(pool) => pool.close().await,
+        }
+    }
+}

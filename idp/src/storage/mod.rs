@@ -1,0 +1,19 @@
+//! The database: the only room that names sqlx. One SQL text and one migration sequence for SQLite and PostgreSQL.
+//!
+//! May use: `core`. One file per noun holds that noun's statements, each a `sql!` text with its binds.
+//! Example: `db.opt(sql!("SELECT display_name FROM person WHERE id = $1"), &[&id]).await?`.
+//!
+//! Rules: a transaction is opened by [`crate::run_tx!`] only (its body may run twice); time is a parameter; lists go in as
+//! JSON text and out through `json_each`; a write that must hit exactly one row checks the count.
+
+pub mod audit;
+mod connect;
+mod db;
+mod error;
+pub mod marks;
+mod types;
+
+pub use connect::{ConnectOptions, Engine};
+pub use db::{Arg, Attempt, Db, FromRow, Row, Rowish, STATEMENTS, Stmt, Tx, TxCount, is_write};
+pub use error::{Error, Result, Retryable};
+pub use types::J;
