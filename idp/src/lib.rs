@@ -3,6 +3,7 @@
 //! The rooms and who may use whom: `ARCHITECTURE.md`.
 
 pub mod accounts;
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod deps;
