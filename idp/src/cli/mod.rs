@@ -49,7 +49,7 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         Command::Config(ConfigCommand::Check) => load(&cli).map(|config| {
             say(&format!(
-                "The configuration is right. ODCM will be {} and listen on {}.\n",
+                "The configuration is right: ODCM answers as {} and listens on {}.\n",
                 config.settings.public.issuer(),
                 config.listen
             ));
