@@ -1,0 +1,184 @@
+//! Teams of all inner spaces and of the system.
+
+use super::OctopusAdapter;
+use super::client::Api;
+use super::describe::Root;
+use super::json::{flag, has_id, is_id, list, object, optional, text, texts};
+use super::links::{expand, link};
+use super::paging::{self, TAKE};
+use super::roles::Administrators;
+use crate::adapter::{AdapterError, ExternalGroup, MemberChange, Result, Team};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+impl OctopusAdapter {
+    pub(super) async fn list_teams(&self, api: &Api<'_>) -> Result<Vec<Team>> {
+        let root = self.root(api).await?;
+        let template = root.need("Teams", "show its teams")?;
+        let mut teams = paging::all(api, &root.everywhere(template, &[("take", TAKE)])?).await?;
+        self.add_missing_spaces(api, &root, &mut teams).await?;
+        let administrators = self.read_administrators(api, &root).await?;
+        teams.iter().map(|found| team(found, &administrators)).collect()
+    }
+
+    /// A server that does not understand `spaces=all` leaves inner spaces out. Each has a team of its managers, so one
+    /// without any team was left out, and is asked for by itself.
+    async fn add_missing_spaces(&self, api: &Api<'_>, root: &Root, teams: &mut Vec<Value>) -> Result<()> {
+        let Some(template) = root.link("Spaces") else { return Ok(()) };
+        let seen: BTreeSet<String> = teams.iter().map(|team| optional(team, "SpaceId")).collect();
+        let spaces = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
+        for space in spaces.iter().map(|space| optional(space, "Id")).filter(|id| is_id(id) && !seen.contains(id)) {
+            let home = match root.link("SpaceHome") {
+                Some(template) => expand(template, &[("spaceId", &space)])?,
+                None => format!("~/api/{space}"),
+            };
+            let home = api.get(&home).await?;
+            let Some(template) = link(&home, "Teams") else { continue };
+            let known: BTreeSet<String> = teams.iter().map(|team| optional(team, "Id")).collect();
+            let more = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
+            teams.extend(more.into_iter().filter(|team| !known.contains(&optional(team, "Id"))));
+        }
+        Ok(())
+    }
+
+    async fn read_team_document(&self, api: &Api<'_>, id: &str) -> Result<Option<Value>> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        let root = self.root(api).await?;
+        let template = root.need("Teams", "show its teams")?;
+        match api.get(&expand(template, &[("id", id)])?).await {
+            Ok(found) if has_id(&found, id) => return Ok(Some(found)),
+            Ok(_) | Err(AdapterError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if !root.has_inner_spaces() {
+            return Ok(None);
+        }
+        // The address may cover the default space only.
+        let everywhere = root.everywhere(template, &[("ids", id), ("take", TAKE)])?;
+        Ok(paging::all(api, &everywhere).await?.into_iter().find(|team| has_id(team, id)))
+    }
+
+    pub(super) async fn read_team(&self, api: &Api<'_>, id: &str) -> Result<Option<Team>> {
+        let Some(found) = self.read_team_document(api, id).await? else { return Ok(None) };
+        team(&found, &*self.administrators(api).await?).map(Some)
+    }
+
+    pub(super) async fn write_members(&self, api: &Api<'_>, id: &str, change: &MemberChange) -> Result<Team> {
+        let unknown = || AdapterError::NotFound(id.into());
+        let before = self.read_team_document(api, id).await?.ok_or_else(unknown)?;
+        if !flag(&before, "CanChangeMembers", true) {
+            return Err(AdapterError::Invalid(format!("{id} does not let its members be changed")));
+        }
+        let mut after = before.clone();
+        edit(&mut after, change)?;
+        if after == before {
+            return team(&before, &*self.administrators(api).await?);
+        }
+        let address = match link(&before, "Self") {
+            Some(address) => address.to_owned(),
+            None => expand(self.root(api).await?.need("Teams", "show its teams")?, &[("id", id)])?,
+        };
+        api.put(&address, &after).await?;
+        let seen = self.read_team_document(api, id).await?.ok_or_else(unknown)?;
+        let seen = team(&seen, &*self.administrators(api).await?)?;
+        held(&seen, change)?;
+        Ok(seen)
+    }
+}
+
+fn team(document: &Value, administrators: &Administrators) -> Result<Team> {
+    let group = |group: &Value| Ok(ExternalGroup { id: text(group, "Id")?.to_owned(), name: optional(group, "DisplayName") });
+    Ok(Team {
+        id: text(document, "Id")?.to_owned(),
+        name: optional(document, "Name"),
+        inner_space: Some(optional(document, "SpaceId")).filter(|space| !space.is_empty()),
+        members: texts(document, "MemberUserIds").map(Into::into).collect(),
+        external_groups: list(document, "ExternalSecurityGroups").iter().map(group).collect::<Result<_>>()?,
+        can_change_members: flag(document, "CanChangeMembers", true),
+        administrative: administrators.include(document),
+    })
+}
+
+/// Edits the members of a team as received; those that are not named keep their places.
+fn edit(team: &mut Value, change: &MemberChange) -> Result<()> {
+    let members = object(team)?.entry("MemberUserIds").or_insert_with(|| json!([]));
+    if members.is_null() {
+        *members = json!([]);
+    }
+    let members = members.as_array_mut().ok_or_else(|| AdapterError::Garbage("`MemberUserIds` is no list".into()))?;
+    members.retain(|member| !member.as_str().is_some_and(|id| change.remove.contains(id)));
+    for id in change.add.difference(&change.remove) {
+        if !members.iter().any(|member| member.as_str() == Some(id)) {
+            members.push(json!(id));
+        }
+    }
+    Ok(())
+}
+
+fn held(team: &Team, change: &MemberChange) -> Result<()> {
+    let missing = change.add.difference(&change.remove).find(|id| !team.members.contains(*id));
+    let left = change.remove.iter().find(|id| team.members.contains(*id));
+    match (left, missing) {
+        (Some(left), _) => Err(AdapterError::NotHeld(format!("{}: {left} is still a member", team.id))),
+        (None, Some(missing)) => Err(AdapterError::NotHeld(format!("{}: {missing} is no member", team.id))),
+        (None, None) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(remove: &[&str], add: &[&str]) -> MemberChange {
+        let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        MemberChange { remove: set(remove), add: set(add) }
+    }
+
+    #[test]
+    fn strangers_and_unknown_fields_stay() {
+        let before = json!({
+            "Id": "Teams-1", "MemberUserIds": ["Users-9", "Users-1", "Users-2"], "Future": {"x": 1},
+            "ExternalSecurityGroups": [{"Id": "g", "DisplayName": "G", "DisplayIdAndName": true}],
+        });
+        let mut after = before.clone();
+        edit(&mut after, &change(&["Users-1", "Users-7"], &["Users-3", "Users-2"])).unwrap();
+        let mut wanted = before.clone();
+        wanted["MemberUserIds"] = json!(["Users-9", "Users-2", "Users-3"]);
+        assert_eq!(after, wanted);
+
+        let mut same = before.clone();
+        edit(&mut same, &change(&["Users-3"], &["Users-1", "Users-3"])).unwrap();
+        assert_eq!(same, before, "named in both lists: outside");
+        let mut null = json!({"MemberUserIds": null});
+        edit(&mut null, &change(&[], &["Users-1"])).unwrap();
+        assert_eq!(null, json!({"MemberUserIds": ["Users-1"]}));
+        assert!(edit(&mut json!({"MemberUserIds": 7}), &change(&[], &["Users-1"])).is_err());
+        assert!(edit(&mut json!([]), &change(&[], &["Users-1"])).is_err());
+    }
+
+    #[test]
+    fn both_eras_are_read() {
+        let administrators = Administrators::default();
+        let new = json!({"Id": "Teams-1", "Name": "Dev", "SpaceId": "Spaces-1", "MemberUserIds": ["Users-1"], "CanChangeMembers": false});
+        let read = team(&new, &administrators).unwrap();
+        assert_eq!((read.inner_space.as_deref(), read.can_change_members), (Some("Spaces-1"), false));
+        let old =
+            json!({"Id": "Teams-1", "Name": "Dev", "UserRoleIds": ["userroles-systemadministrator"], "MemberUserIds": null});
+        let read = team(&old, &administrators).unwrap();
+        assert!(read.inner_space.is_none() && read.administrative && read.members.is_empty());
+        assert!(team(&json!({"Name": "x"}), &administrators).is_err());
+        assert!(team(&json!({"Id": "Teams-1", "ExternalSecurityGroups": [7]}), &administrators).is_err());
+    }
+
+    #[test]
+    fn what_did_not_hold_is_noticed() {
+        let read =
+            |members: Value| team(&json!({"Id": "Teams-1", "MemberUserIds": members}), &Administrators::default()).unwrap();
+        let wanted = change(&["Users-1"], &["Users-2"]);
+        held(&read(json!(["Users-2", "Users-9"])), &wanted).unwrap();
+        assert!(held(&read(json!(["Users-1", "Users-2"])), &wanted).is_err());
+        assert!(held(&read(json!([])), &wanted).is_err());
+    }
+}
