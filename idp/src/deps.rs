@@ -1,7 +1,7 @@
 //! What every use case needs, built once in the composition root and shared.
 
 use crate::config::Settings;
-use crate::ports::{Clock, Entropy};
+use crate::ports::{Clock, Entropy, Metrics};
 use crate::storage::Db;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -20,6 +20,8 @@ pub struct Inner {
     pub clock: Clock,
     /// Randomness.
     pub entropy: Entropy,
+    /// Counters.
+    pub metrics: Metrics,
     /// Wakes the projector and live pages after a commit.
     pub wake: Wake,
 }
