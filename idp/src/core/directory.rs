@@ -31,6 +31,27 @@ impl Span {
     pub fn holds(&self, now: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
     }
+    /// Without bounds.
+    pub const ALWAYS: Self = Self { from: None, until: None };
+    /// Whether it ever holds: `from` before `until`.
+    #[must_use]
+    pub fn ever(&self) -> bool {
+        self.from.zip(self.until).is_none_or(|(from, until)| from < until)
+    }
+    /// The time in which both hold.
+    #[must_use]
+    pub fn meet(self, other: Self) -> Self {
+        let until = match (self.until, other.until) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { from: self.from.max(other.from), until }
+    }
+    /// The time in which one of two spans that share an instant holds.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), until: self.until.zip(other.until).map(|(a, b)| a.max(b)) }
+    }
 }
 
 /// One assertion that `member` is in `group`. The edge lives while one assertion of any source does (rules C6).
@@ -72,7 +93,8 @@ pub struct PersonFacts {
     pub active: bool,
 }
 
-/// The facts, or the part of them that matters to a question.
+/// The facts, or the part of them that matters to a question. What is not named in `people`, `groups` or `spaces` does not
+/// exist: assertions and grants that point there count for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// People.

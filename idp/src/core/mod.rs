@@ -3,10 +3,16 @@
 //!
 //! May use: nothing of this crate. Example: `core::policy::Actor::may` is the only place that says no to an administrator.
 
+pub mod access;
+mod access_graph;
 pub mod change;
+pub mod difference;
 pub mod directory;
+pub mod explain;
+mod explain_text;
 pub mod ids;
 pub mod policy;
+pub mod projection;
 pub mod refusal;
 pub mod text;
 pub mod time;

@@ -1,7 +1,7 @@
 //! Administrative rights: who may do what in ODCM itself. The only place that says no to an administrator.
 
-use super::Refusal;
 use super::ids::{GroupId, PersonId, SpaceId};
+use super::{Refusal, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A role (rules C7).
@@ -146,6 +146,36 @@ impl Actor {
             _ => Err(Refusal::forbidden("right.missing", "You do not have the right to do this.")),
         }
     }
+}
+
+/// An owner (role `owner`, scope all), as far as being locked out goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerFacts {
+    /// Who.
+    pub person: PersonId,
+    /// No reason to be disabled.
+    pub active: bool,
+    /// Has a credential that needs neither an upstream provider nor mail, such as a local password.
+    pub has_local_credential: bool,
+    /// End of the right, if bounded.
+    pub until: Option<Timestamp>,
+}
+
+/// Refuses a state of the owners in which, now or when ends come, nobody could sign in and repair things (rules C11): at
+/// least one owner must be active, hold a credential of our own, and have the right without an end. Give it the owners as
+/// they would be after the change.
+///
+/// # Errors
+/// `owner.last`.
+pub fn lockout(owners: &[OwnerFacts]) -> Result<(), Refusal> {
+    if owners.iter().any(|owner| owner.active && owner.has_local_credential && owner.until.is_none()) {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        "owner.last",
+        "At least one owner must remain who is active, has a local password or passkey, and whose right has no end. Give another \
+         person the owner role first.",
+    ))
 }
 
 impl Act {
