@@ -9,3 +9,7 @@ pub mod core;
 pub mod deps;
 pub mod ports;
 pub mod storage;
+pub mod web;
+
+#[cfg(test)]
+mod layering;
