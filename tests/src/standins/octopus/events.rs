@@ -1,0 +1,282 @@
+//! The audit: who changed what, with a growing number as cursor.
+
+use axum::{Router, extract::Path, routing::get};
+use serde_json::{Value, json};
+
+use super::{
+    auth::Via,
+    errors::{ApiError, ApiResult},
+    paging,
+    request::{Req, ok},
+    server::App,
+    state::{Event, State, Team, User, same},
+    teams, time,
+    users::view,
+};
+
+/// Routes of the audit.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/events", get(list))
+        .route("/api/events/categories", get(categories))
+        .route("/api/events/{id}", get(one))
+}
+
+/// Who did something.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    user_id: String,
+    username: String,
+    is_service: bool,
+    established_with: &'static str,
+    api_key_id: Option<String>,
+    user_agent: String,
+    /// When, Unix milliseconds.
+    pub now: i64,
+}
+
+impl Actor {
+    /// The caller of a request.
+    pub fn of(req: &Req, user: &User) -> Self {
+        let (established_with, api_key_id) = match &req.facts.caller.via {
+            Via::ApiKey(id) => ("API key", Some(id.clone())),
+            Via::Session(_) => ("Session cookie", None),
+            Via::Nobody => ("", None),
+        };
+        Self {
+            user_id: user.id.clone(),
+            username: user.username.clone(),
+            is_service: user.is_service,
+            established_with,
+            api_key_id,
+            user_agent: req.facts.user_agent.clone(),
+            now: req.app.now(),
+        }
+    }
+
+    /// Somebody on the pages of this server.
+    pub fn local(username: &str, now: i64) -> Self {
+        Self { user_id: String::new(), username: username.to_owned(), established_with: "Session cookie", ..Self::system(now) }
+    }
+
+    /// The server itself.
+    pub fn system(now: i64) -> Self {
+        Self {
+            user_id: "users-system".into(),
+            username: "system".into(),
+            is_service: false,
+            established_with: "",
+            api_key_id: None,
+            user_agent: "Server".into(),
+            now,
+        }
+    }
+
+    /// Name of the one who did it.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+}
+
+/// What an event is about.
+pub struct Subject<'a> {
+    /// Kind in words, such as `Team`.
+    pub kind: &'a str,
+    /// Shown name.
+    pub name: &'a str,
+    /// Ids concerned, the document's own first.
+    pub related: Vec<String>,
+    /// Space; none for system documents.
+    pub space_id: Option<String>,
+}
+
+/// Writes `Created`, `Modified` or `Deleted`; nothing when nothing changed.
+pub fn changed(state: &mut State, actor: &Actor, subject: Subject<'_>, before: Option<&Value>, after: Option<&Value>) {
+    let (category, verb) = match (before, after) {
+        (None, _) => ("Created", "created"),
+        (Some(_), Some(_)) => ("Modified", "modified"),
+        (Some(_), None) => ("Deleted", "deleted"),
+    };
+    let differences = differences(before, after);
+    if category == "Modified" && differences.is_empty() {
+        return;
+    }
+    let message = format!("{} {} was {verb}", subject.kind, subject.name);
+    record(state, actor, category, message, subject.related, subject.space_id, differences);
+}
+
+/// Writes an event of any category.
+pub fn record(
+    state: &mut State,
+    actor: &Actor,
+    category: &str,
+    message: String,
+    related: Vec<String>,
+    space_id: Option<String>,
+    differences: Vec<Value>,
+) {
+    let known = state.user_named(&actor.username).map(|user| user.id.clone());
+    let user_id = if actor.user_id.is_empty() { known.unwrap_or_default() } else { actor.user_id.clone() };
+    let auto_id = state.events.last().map_or(0, |event| event.auto_id) + 1;
+    state.events.push(Event {
+        auto_id,
+        category: category.to_owned(),
+        user_id,
+        username: actor.username.clone(),
+        is_service: actor.is_service,
+        established_with: actor.established_with.to_owned(),
+        api_key_id: actor.api_key_id.clone(),
+        user_agent: actor.user_agent.clone(),
+        occurred: actor.now,
+        message,
+        related,
+        space_id,
+        differences,
+    });
+}
+
+/// A team was created, edited or deleted.
+pub fn team_changed(state: &mut State, actor: &Actor, before: Option<&Team>, after: Option<&Team>) {
+    let Some(team) = after.or(before) else { return };
+    let subject = Subject { kind: "Team", name: &team.name, related: vec![team.id.clone()], space_id: team.space_id.clone() };
+    changed(state, actor, subject, before.map(teams::core).as_ref(), after.map(teams::core).as_ref());
+}
+
+/// A user was created, edited or deleted.
+pub fn user_changed(state: &mut State, actor: &Actor, before: Option<&User>, after: Option<&User>) {
+    let Some(user) = after.or(before) else { return };
+    let subject = Subject { kind: "User", name: &user.username, related: vec![user.id.clone()], space_id: None };
+    changed(state, actor, subject, before.map(view::core).as_ref(), after.map(view::core).as_ref());
+}
+
+/// JSON Patch operations of the top level; lists of texts member by member.
+fn differences(before: Option<&Value>, after: Option<&Value>) -> Vec<Value> {
+    let (Some(Value::Object(before)), Some(Value::Object(after))) = (before, after) else { return Vec::new() };
+    let mut list = Vec::new();
+    for (name, new) in after {
+        let old = before.get(name).unwrap_or(&Value::Null);
+        if old == new || name.starts_with("LastModified") {
+            continue;
+        }
+        match (old, new) {
+            (Value::Array(old), Value::Array(new)) if old.iter().chain(new).all(Value::is_string) => {
+                let gone = old.iter().enumerate().rev().filter(|(_, item)| !new.contains(item));
+                list.extend(gone.map(|(at, _)| json!({"op": "remove", "path": format!("/{name}/{at}")})));
+                let came = new.iter().filter(|item| !old.contains(item));
+                list.extend(came.map(|item| json!({"op": "add", "path": format!("/{name}/-"), "value": item})));
+            }
+            _ => list.push(json!({"op": "replace", "path": format!("/{name}"), "value": new})),
+        }
+    }
+    list
+}
+
+fn body(event: &Event, base: &str, without_differences: bool) -> Value {
+    json!({
+        "Id": format!("Events-{}", event.auto_id),
+        "RelatedDocumentIds": event.related,
+        "Category": event.category,
+        "UserId": event.user_id,
+        "Username": event.username,
+        "IsService": event.is_service,
+        "IdentityEstablishedWith": event.established_with,
+        "ApiKeyId": event.api_key_id,
+        "UserAgent": event.user_agent,
+        "Occurred": time::iso(event.occurred),
+        "Message": event.message,
+        "MessageHtml": event.message.replace('&', "&amp;").replace('<', "&lt;"),
+        "MessageReferences": [],
+        "Comments": null,
+        "Details": null,
+        "ChangeDetails": {
+            "DocumentContext": null,
+            "Differences": if without_differences { json!(null) } else { json!(event.differences) },
+        },
+        "IpAddress": "127.0.0.1",
+        "SpaceId": event.space_id,
+        "Links": {"Self": format!("{base}/events/Events-{}", event.auto_id)},
+    })
+}
+
+/// Whether a document of a mixed list belongs to what `spaces` and `includeSystem` ask for.
+pub fn in_scope(req: &Req, space_id: Option<&str>) -> bool {
+    let asked = req.query.list("spaces");
+    let include_system = req.query.flag("includeSystem");
+    if asked.is_none() && include_system.is_none() && req.facts.space.is_none() && req.app.switches().mixed_lists_default_to_all {
+        return true;
+    }
+    match space_id {
+        None => include_system == Some(true),
+        Some(space) => match (&asked, &req.facts.space) {
+            (Some(asked), _) => asked.iter().any(|one| one == "all" || one == space),
+            (None, Some(path)) => path == space,
+            // `includeSystem=true` without `spaces` asks for the system's documents only.
+            (None, None) => include_system != Some(true) && space == "Spaces-1",
+        },
+    }
+}
+
+fn kind_of(id: &str) -> &str {
+    match id.split_once('-').map_or(id, |(kind, _)| kind) {
+        "teams" => "Teams",
+        "users" => "Users",
+        "userroles" => "UserRoles",
+        "apikeys" => "ApiKeys",
+        kind => kind,
+    }
+}
+
+async fn list(req: Req) -> ApiResult {
+    let state = req.app.read();
+    req.need(&state, "EventView")?;
+    let from = req.query.number("fromAutoId")?;
+    let to = req.query.number("toAutoId")?;
+    let from = from.map(|from| if req.app.switches().events_from_auto_id_inclusive { from } else { from.saturating_add(1) });
+    let date = |name: &str| match req.query.get(name) {
+        None => Ok(None),
+        Some(text) => time::parse(text).map(Some).ok_or_else(|| ApiError::invalid(format!("{name} is not a date."))),
+    };
+    let (after, until) = (date("from")?, date("to")?);
+    let any = |name: &str, test: &dyn Fn(&str) -> bool| {
+        req.query.list(name).is_none_or(|wanted| wanted.iter().any(|wanted| test(wanted)))
+    };
+    let keep = |event: &&Event| {
+        in_scope(&req, event.space_id.as_deref())
+            && from.is_none_or(|from| event.auto_id >= from)
+            && to.is_none_or(|to| event.auto_id <= to)
+            && after.is_none_or(|after| event.occurred >= after)
+            && until.is_none_or(|until| event.occurred <= until)
+            && any("documentTypes", &|kind| event.related.iter().any(|id| same(kind_of(id), kind)))
+            && any("eventCategories", &|category| event.category == category)
+            && any("eventGroups", &|group| group != "Document" || matches!(event.category.as_str(), "Created" | "Modified" | "Deleted"))
+            && any("regardingAny", &|id| event.related.iter().any(|known| known == id))
+            && req.query.list("regarding").is_none_or(|ids| ids.iter().all(|id| event.related.contains(id)))
+            && any("user", &|id| event.user_id == id)
+            && any("users", &|id| event.user_id == id)
+            && any("ids", &|id| format!("Events-{}", event.auto_id) == id)
+    };
+    let short = req.query.flag("excludeDifference") == Some(true);
+    let events = state.events.iter().rev().filter(keep).map(|event| body(event, &req.base(), short)).collect();
+    let route = format!("{}/events", req.base());
+    paging::page(&req, "Event", &route, super::root::EVENTS, events)
+}
+
+async fn one(req: Req, Path(id): Path<String>) -> ApiResult {
+    let state = req.app.read();
+    req.need(&state, "EventView")?;
+    let event = state.events.iter().find(|event| format!("Events-{}", event.auto_id) == id);
+    ok(&body(event.ok_or_else(|| ApiError::not_found(&id))?, &req.base(), false))
+}
+
+async fn categories(req: Req) -> ApiResult {
+    req.user(&req.app.read())?;
+    let names = [
+        ("Created", "Document created"),
+        ("Modified", "Document modified"),
+        ("Deleted", "Document deleted"),
+        ("DeploymentQueued", "Deployment queued"),
+        ("LoginSucceeded", "Login succeeded"),
+        ("LoginFailed", "Login failed"),
+    ];
+    ok(&names.iter().map(|(id, name)| json!({"Id": id, "Name": name})).collect())
+}

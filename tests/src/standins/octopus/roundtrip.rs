@@ -1,0 +1,76 @@
+//! Clients that rebuild a resource from the fields they know lose those of another version. Two traps:
+//! every resource carries a field that no client knows, and for chosen callers a `PUT` must bring back
+//! every field that was sent.
+
+use serde_json::{Map, Value, json};
+
+use super::{errors::ApiError, request::Req};
+
+/// Name of the field that no client knows.
+pub const UNKNOWN: &str = "XFutureField";
+
+/// Adds the unknown field to a resource.
+pub fn decorate(mut resource: Value) -> Value {
+    if let Some(map) = resource.as_object_mut() {
+        map.insert(UNKNOWN.into(), json!({"KeepMe": true, "Since": "2031.1"}));
+    }
+    resource
+}
+
+/// Refuses a `PUT` that drops a field of what a `GET` answers now, if the caller is held to that.
+///
+/// # Errors
+/// 400 that names the field.
+pub fn check(req: &Req, current: &Value, body: &Map<String, Value>) -> Result<(), ApiError> {
+    if !req.facts.caller.strict {
+        return Ok(());
+    }
+    match dropped(current, &Value::Object(body.clone()), "") {
+        Some(field) => Err(ApiError::invalid(format!(
+            "The field {field} was sent to you and is missing: edit the resource as received."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The first field of `sent` that `back` lacks. Lists are compared item by item only where items have ids.
+fn dropped(sent: &Value, back: &Value, path: &str) -> Option<String> {
+    match (sent, back) {
+        (Value::Object(sent), Value::Object(back)) => sent.iter().find_map(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            match back.get(name) {
+                None => Some(path),
+                Some(back) => dropped(value, back, &path),
+            }
+        }),
+        (Value::Array(sent), Value::Array(back)) => sent.iter().find_map(|item| {
+            let id = item.get("Id")?;
+            let same = back.iter().find(|other| other.get("Id") == Some(id))?;
+            dropped(item, same, &format!("{path}[{}]", id.as_str().unwrap_or_default()))
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_field_is_named() {
+        let sent = decorate(json!({"Id": "1", "Links": {"Self": "/x"}, "Groups": [{"Id": "g", "DisplayName": "G"}]}));
+        assert_eq!(dropped(&sent, &sent.clone(), ""), None);
+        let without = |pointer: &str, name: &str| {
+            let mut back = sent.clone();
+            let place = if pointer.is_empty() { Some(&mut back) } else { back.pointer_mut(pointer) };
+            place.unwrap().as_object_mut().unwrap().remove(name);
+            dropped(&sent, &back, "")
+        };
+        assert_eq!(without("", UNKNOWN).as_deref(), Some(UNKNOWN));
+        assert_eq!(without("/Links", "Self").as_deref(), Some("Links.Self"));
+        assert_eq!(without("/Groups/0", "DisplayName").as_deref(), Some("Groups[g].DisplayName"));
+        let mut fewer = sent.clone();
+        fewer["Groups"] = json!([]);
+        assert_eq!(dropped(&sent, &fewer, ""), None, "a list may lose items");
+    }
+}

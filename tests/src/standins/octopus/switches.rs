@@ -1,0 +1,123 @@
+//! Assumptions: behaviours of the real server that public sources leave open and on which a client could depend.
+
+use std::collections::BTreeSet;
+
+/// One field per assumption. The defaults are what is most likely; tests run both values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switches {
+    /// `IsActive:false` ends cookie sessions at once (likely, undocumented). Off: they live until they time out.
+    pub disable_ends_sessions: bool,
+    /// An administrator may delete API keys of human users (sources contradict each other).
+    pub admin_may_delete_human_keys: bool,
+    /// `PUT /users/{id}` without `Identities` removes them all. Off: they stay.
+    pub put_without_identities_clears: bool,
+    /// `POST /users` may create an inactive user. Off: the user is created active whatever the body says.
+    pub post_inactive_user_allowed: bool,
+    /// The hidden external id survives a `PUT` that keeps the identity's visible identifying claims.
+    pub put_users_keeps_eid: bool,
+    /// `PUT` of a section without its `ClientSecret` clears the stored secret. Off: it stays.
+    pub put_without_secret_clears: bool,
+    /// Mixed lists (teams, scoped roles, events) without `spaces`/`includeSystem` answer everything.
+    /// Off: only what belongs to the default space.
+    pub mixed_lists_default_to_all: bool,
+    /// `GET /users/identity-metadata` lists enabled providers only. Off: all that the version has.
+    pub identity_metadata_enabled_only: bool,
+    /// `fromAutoId=N` includes event N.
+    pub events_from_auto_id_inclusive: bool,
+    /// The generic OIDC provider starts a sign-in for `?iss=`, as the Okta provider does.
+    pub generic_supports_iss: bool,
+    /// Lists of users leave `LastModifiedOn` and `LastModifiedBy` out (seen by the Go client's authors).
+    pub lists_omit_last_modified: bool,
+    /// Password change ends the user's sessions (announced for 2022.2).
+    pub password_change_ends_sessions: bool,
+    /// Keys whose `PUT`s must carry every field that the server sent; `*` means every key.
+    pub strict_roundtrip: BTreeSet<String>,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            disable_ends_sessions: true,
+            admin_may_delete_human_keys: true,
+            put_without_identities_clears: true,
+            post_inactive_user_allowed: false,
+            put_users_keeps_eid: true,
+            put_without_secret_clears: true,
+            mixed_lists_default_to_all: false,
+            identity_metadata_enabled_only: false,
+            events_from_auto_id_inclusive: true,
+            generic_supports_iss: true,
+            lists_omit_last_modified: true,
+            password_change_ends_sessions: true,
+            strict_roundtrip: BTreeSet::new(),
+        }
+    }
+}
+
+impl Switches {
+    /// Names of the switches that are on or off, for the command line and the documents.
+    pub const NAMES: [&str; 12] = [
+        "disable_ends_sessions",
+        "admin_may_delete_human_keys",
+        "put_without_identities_clears",
+        "post_inactive_user_allowed",
+        "put_users_keeps_eid",
+        "put_without_secret_clears",
+        "mixed_lists_default_to_all",
+        "identity_metadata_enabled_only",
+        "events_from_auto_id_inclusive",
+        "generic_supports_iss",
+        "lists_omit_last_modified",
+        "password_change_ends_sessions",
+    ];
+
+    /// Sets one switch from text such as `disable_ends_sessions=off` or `strict_roundtrip=API-AGENT`.
+    ///
+    /// # Errors
+    /// A sentence that names the unknown switch or the wrong value.
+    pub fn set(&mut self, text: &str) -> Result<(), String> {
+        let (name, value) = text.split_once('=').ok_or_else(|| format!("switch `{text}`: write NAME=on or NAME=off"))?;
+        if name == "strict_roundtrip" {
+            self.strict_roundtrip.insert(value.to_owned());
+            return Ok(());
+        }
+        let field = match name {
+            "disable_ends_sessions" => &mut self.disable_ends_sessions,
+            "admin_may_delete_human_keys" => &mut self.admin_may_delete_human_keys,
+            "put_without_identities_clears" => &mut self.put_without_identities_clears,
+            "post_inactive_user_allowed" => &mut self.post_inactive_user_allowed,
+            "put_users_keeps_eid" => &mut self.put_users_keeps_eid,
+            "put_without_secret_clears" => &mut self.put_without_secret_clears,
+            "mixed_lists_default_to_all" => &mut self.mixed_lists_default_to_all,
+            "identity_metadata_enabled_only" => &mut self.identity_metadata_enabled_only,
+            "events_from_auto_id_inclusive" => &mut self.events_from_auto_id_inclusive,
+            "generic_supports_iss" => &mut self.generic_supports_iss,
+            "lists_omit_last_modified" => &mut self.lists_omit_last_modified,
+            "password_change_ends_sessions" => &mut self.password_change_ends_sessions,
+            _ => return Err(format!("switch `{name}` is unknown; there are: {}, strict_roundtrip", Self::NAMES.join(", "))),
+        };
+        *field = match value {
+            "on" | "true" => true,
+            "off" | "false" => false,
+            _ => return Err(format!("switch `{name}`: `{value}` is neither on nor off")),
+        };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_can_be_set_and_others_are_refused() {
+        for name in Switches::NAMES {
+            let (mut on, mut off) = (Switches::default(), Switches::default());
+            on.set(&format!("{name}=on")).unwrap();
+            off.set(&format!("{name}=off")).unwrap();
+            assert_ne!(on, off, "{name}");
+        }
+        assert!(Switches::default().set("nonsense=on").unwrap_err().contains("unknown"));
+        assert!(Switches::default().set("put_users_keeps_eid=maybe").is_err());
+    }
+}
