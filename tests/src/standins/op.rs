@@ -9,9 +9,8 @@ use std::{
 
 use aws_lc_rs::{
     digest,
-    encoding::AsBigEndian as _,
     rand::SystemRandom,
-    rsa::{KeySize, RsaParameters as _},
+    rsa::KeySize,
     signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use axum::{
@@ -135,10 +134,8 @@ impl Drop for FakeOp {
 
 impl Inner {
     fn publish(&mut self) {
-        let public = self.key.public_key();
-        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let (n, e) = (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero());
-        self.published = vec![json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid, "n": number(n), "e": number(e)})];
+        let (n, e) = numbers(self.key.public_key().as_ref()).unwrap_or_default();
+        self.published = vec![json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid, "n": n, "e": e})];
     }
 
     fn sign(&self, client_id: &str) -> Option<String> {
@@ -157,6 +154,27 @@ impl Inner {
         }
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+}
+
+/// Modulus and exponent, base64url, of a DER `RSAPublicKey` (RFC 8017 A.1.1).
+fn numbers(der: &[u8]) -> Option<(String, String)> {
+    let (sequence, _) = element(der)?;
+    let (n, rest) = element(sequence)?;
+    let (e, _) = element(rest)?;
+    let encode = |number: &[u8]| URL_SAFE_NO_PAD.encode(number.strip_prefix(&[0]).unwrap_or(number));
+    Some((encode(n), encode(e)))
+}
+
+/// Content of the first DER element and what follows it.
+fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let first = usize::from(*der.get(1)?);
+    let (start, length) = if first < 128 {
+        (2, first)
+    } else {
+        let end = 2 + (first & 127);
+        (end, der.get(2..end)?.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+    };
+    Some((der.get(start..start + length)?, der.get(start + length..)?))
 }
 
 fn lock(shared: &Arc<Mutex<Inner>>) -> MutexGuard<'_, Inner> {
@@ -207,7 +225,10 @@ async fn token(State(shared): Shared, Form(form): Form<BTreeMap<String, String>>
     let Some(begun) = inner.codes.remove(text("code")) else { return refuse("invalid_grant") };
     let began = |name: &str| begun.get(name).map(String::as_str).unwrap_or_default();
     let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text("code_verifier").as_bytes()).as_ref());
-    if began("code_challenge") != challenge || began("code_challenge_method") != "S256" || began("redirect_uri") != text("redirect_uri") {
+    if began("code_challenge") != challenge
+        || began("code_challenge_method") != "S256"
+        || began("redirect_uri") != text("redirect_uri")
+    {
         return refuse("invalid_grant");
     }
     if text("client_id") != began("client_id") || text("client_secret") != "s3cret" {

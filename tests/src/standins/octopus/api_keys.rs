@@ -8,8 +8,7 @@ use super::{
     events::{self, Actor, Subject},
     paging,
     request::{Body, Req, ok},
-    roundtrip,
-    secrets,
+    roundtrip, secrets,
     server::App,
     state::{ApiKey, State, User},
     time, users,
@@ -145,7 +144,8 @@ async fn delete(req: Req, Path((owner, id)): Path<(String, String)>) -> ApiResul
 }
 
 fn changed(req: &Req, state: &mut State, caller: &User, key: &ApiKey, gone: bool) {
-    let subject = Subject { kind: "ApiKey", name: &key.purpose, related: vec![key.id.clone(), key.user_id.clone()], space_id: None };
+    let subject =
+        Subject { kind: "ApiKey", name: &key.purpose, related: vec![key.id.clone(), key.user_id.clone()], space_id: None };
     let value = json!({"Id": key.id});
     let (before, after) = if gone { (Some(&value), None) } else { (None, Some(&value)) };
     events::changed(state, &Actor::of(req, caller), subject, before, after);

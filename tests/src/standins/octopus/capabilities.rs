@@ -3,7 +3,11 @@
 use axum::{Router, routing::get};
 use serde_json::json;
 
-use super::{errors::ApiResult, request::{Req, ok}, server::App};
+use super::{
+    errors::ApiResult,
+    request::{Req, ok},
+    server::App,
+};
 
 /// Routes of capabilities.
 pub fn routes() -> Router<App> {

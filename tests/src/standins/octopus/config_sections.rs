@@ -71,7 +71,9 @@ async fn metadata(req: Req, Path(id): Path<String>) -> ApiResult {
         })
     };
     let properties = section.fields.iter().map(property).collect::<Vec<_>>();
-    ok(&json!({"Id": section.id, "Description": section.description, "Types": [{"Name": section.name, "Properties": properties}]}))
+    ok(
+        &json!({"Id": section.id, "Description": section.description, "Types": [{"Name": section.name, "Properties": properties}]}),
+    )
 }
 
 /// The values as they go out: a secret is only said to be there.
@@ -117,9 +119,11 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
     }
     check(&section, &new)?;
     let after = shown(&section, &new);
-    let secret_changed = section.fields.iter().any(|field| field.kind == Kind::Secret && old.get(field.name) != new.get(field.name));
+    let secret_changed =
+        section.fields.iter().any(|field| field.kind == Kind::Secret && old.get(field.name) != new.get(field.name));
     state.sections.insert(section.id.to_owned(), new);
-    let subject = Subject { kind: "ExtensionConfiguration", name: section.name, related: vec![section.id.to_owned()], space_id: None };
+    let subject =
+        Subject { kind: "ExtensionConfiguration", name: section.name, related: vec![section.id.to_owned()], space_id: None };
     let actor = Actor::of(&req, &actor);
     if secret_changed && before == after {
         let message = format!("{} was modified", section.name);

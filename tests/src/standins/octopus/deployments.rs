@@ -38,7 +38,14 @@ async fn create(req: Req, body: Body) -> ApiResult {
 ///
 /// # Errors
 /// 400 for unknown ids, 403 that names `DeploymentCreate`.
-pub fn deploy(state: &mut State, actor: &Actor, user: &User, space: &str, release: &str, environment: &str) -> Result<Document, ApiError> {
+pub fn deploy(
+    state: &mut State,
+    actor: &Actor,
+    user: &User,
+    space: &str,
+    release: &str,
+    environment: &str,
+) -> Result<Document, ApiError> {
     let text = |document: &Document, name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let unknown = |field: &str, id: &str| ApiError::invalid(format!("{field}: '{id}' does not exist."));
     let found = state.document("releases", release).ok_or_else(|| unknown("ReleaseId", release))?;
@@ -99,7 +106,8 @@ async fn list(req: Req) -> ApiResult {
     let wanted = |item: &Value, query: &str, field: &str| {
         req.query.list(query).is_none_or(|ids| ids.iter().any(|id| item.get(field) == Some(&json!(id))))
     };
-    let items = items.into_iter().filter(|item| wanted(item, "projects", "ProjectId") && wanted(item, "environments", "EnvironmentId"));
+    let items =
+        items.into_iter().filter(|item| wanted(item, "projects", "ProjectId") && wanted(item, "environments", "EnvironmentId"));
     paging::page(&req, "Deployment", &format!("{}/deployments", req.base()), super::root::DEPLOYMENTS, items.collect())
 }
 

@@ -72,10 +72,7 @@ impl ApiError {
 
     /// 405.
     pub fn method(method: &str) -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            format!("The HTTP method {method} is not supported by this resource."),
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("The HTTP method {method} is not supported by this resource."))
     }
 
     /// The body of this error.

@@ -71,11 +71,6 @@ impl Actor {
             now,
         }
     }
-
-    /// Name of the one who did it.
-    pub fn username(&self) -> &str {
-        &self.username
-    }
 }
 
 /// What an event is about.
@@ -248,7 +243,9 @@ async fn list(req: Req) -> ApiResult {
             && until.is_none_or(|until| event.occurred <= until)
             && any("documentTypes", &|kind| event.related.iter().any(|id| same(kind_of(id), kind)))
             && any("eventCategories", &|category| event.category == category)
-            && any("eventGroups", &|group| group != "Document" || matches!(event.category.as_str(), "Created" | "Modified" | "Deleted"))
+            && any("eventGroups", &|group| {
+                group != "Document" || matches!(event.category.as_str(), "Created" | "Modified" | "Deleted")
+            })
             && any("regardingAny", &|id| event.related.iter().any(|known| known == id))
             && req.query.list("regarding").is_none_or(|ids| ids.iter().all(|id| event.related.contains(id)))
             && any("user", &|id| event.user_id == id)

@@ -3,7 +3,12 @@
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
 
-use super::{errors::ApiResult, request::{Req, ok}, server::App, users};
+use super::{
+    errors::ApiResult,
+    request::{Req, ok},
+    server::App,
+    users,
+};
 
 /// Routes of external group providers.
 pub fn routes() -> Router<App> {
@@ -14,8 +19,6 @@ async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
     req.need(&state, "TeamView")?;
     let enabled = users::providers(&req.app).filter(|provider| provider.has_groups && provider.enabled(&state));
-    let one = |provider: &super::relying_party::Provider| {
-        json!({"Id": provider.section, "Name": provider.name, "IsRoleBased": true, "SupportsGroupLookup": false, "LookupUri": null})
-    };
+    let one = |provider: &super::relying_party::Provider| json!({"Id": provider.section, "Name": provider.name, "IsRoleBased": true, "SupportsGroupLookup": false, "LookupUri": null});
     ok(&enabled.map(one).collect::<Value>())
 }

@@ -25,9 +25,7 @@ pub const MAX_BODY: usize = 4 << 20;
 pub fn json_response(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(HttpBody::from(body.to_string()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json; charset=utf-8"));
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json; charset=utf-8"));
     response
 }
 

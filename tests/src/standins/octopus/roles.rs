@@ -25,7 +25,8 @@ pub fn routes() -> Router<App> {
 fn full(role: &UserRole) -> Value {
     let all = permission_names::descriptions();
     let describe = |names: &[String]| {
-        let pairs = names.iter().map(|name| (name.clone(), all.pointer(&format!("/{name}/Description")).cloned().unwrap_or_default()));
+        let pairs =
+            names.iter().map(|name| (name.clone(), all.pointer(&format!("/{name}/Description")).cloned().unwrap_or_default()));
         pairs.collect::<Map<_, _>>()
     };
     let mut limits = role.space_permissions.iter().flat_map(|name| permission_names::restrictions(name)).collect::<Vec<_>>();

@@ -76,7 +76,6 @@ fn space_links(space: &str) -> Map<String, Value> {
         ("ScopedUserRoles", format!("{base}/scopeduserroles{SCOPED_ROLES}")),
         ("Tasks", format!("{base}/tasks{TASKS}")),
         ("Teams", format!("{base}/teams{TEAMS}")),
-        ("Web", "/app".into()),
     ]);
     for (kind, name) in documents::KINDS.iter().zip(["Environments", "ProjectGroups", "Lifecycles", "Projects", "Releases"]) {
         map.insert(name.into(), json!(format!("{base}/{}{}", kind.collection, kind.template)));
@@ -117,7 +116,6 @@ fn system_links(app: &App, state: &State) -> Map<String, Value> {
         ("UserIdentityMetadata", own("/users/identity-metadata")),
         ("UserRoles", own("/userroles{/id}{?skip,ids,take,partialName}")),
         ("Users", own("/users{/id}{?skip,take,ids,filter}")),
-        ("Web", "/app".into()),
     ]));
     for provider in users::providers(app).filter(|provider| provider.enabled(state)) {
         let target = format!("/users/authenticate/{}{{?returnUrl}}", provider.settings);

@@ -26,9 +26,9 @@ pub fn check(req: &Req, current: &Value, body: &Map<String, Value>) -> Result<()
         return Ok(());
     }
     match dropped(current, &Value::Object(body.clone()), "") {
-        Some(field) => Err(ApiError::invalid(format!(
-            "The field {field} was sent to you and is missing: edit the resource as received."
-        ))),
+        Some(field) => {
+            Err(ApiError::invalid(format!("The field {field} was sent to you and is missing: edit the resource as received.")))
+        }
         None => Ok(()),
     }
 }

@@ -101,7 +101,14 @@ fn teams(state: &mut State) {
         }
     };
     let (administrators, managers) = (Some("userroles-systemadministrator"), Some("userroles-systemmanager"));
-    built_in("teams-administrators", "Octopus Administrators", "May do everything", &["Users-1", "Users-2"], (true, false), administrators);
+    built_in(
+        "teams-administrators",
+        "Octopus Administrators",
+        "May do everything",
+        &["Users-1", "Users-2"],
+        (true, false),
+        administrators,
+    );
     built_in("teams-managers", "Octopus Managers", "May manage the server", &[], (true, false), managers);
     built_in("teams-everyone", "Everyone", "All users", &[], (false, true), None);
 }
@@ -148,8 +155,18 @@ fn role(id: &str, name: &str, description: &str, space: &[&str], system: &[&str]
 }
 
 const VIEWS: &[&str] = &[
-    "DeploymentView", "EnvironmentView", "LifecycleView", "ProcessView", "ProjectView", "ProjectGroupView", "ReleaseView",
-    "TaskView", "TenantView", "LibraryVariableSetView", "RunbookView", "RunbookRunView",
+    "DeploymentView",
+    "EnvironmentView",
+    "LifecycleView",
+    "ProcessView",
+    "ProjectView",
+    "ProjectGroupView",
+    "ReleaseView",
+    "TaskView",
+    "TenantView",
+    "LibraryVariableSetView",
+    "RunbookView",
+    "RunbookRunView",
 ];
 
 fn roles() -> Vec<UserRole> {
@@ -160,17 +177,43 @@ fn roles() -> Vec<UserRole> {
     vec![
         role("systemadministrator", "System Administrator", "May do everything", &all_space, &all_system),
         role("systemmanager", "System Manager", "May do everything but administer the system", &all_space, &no_admin),
-        role("spacemanager", "Space Manager", "May do everything in a space", &all_space, &["UserView", "UserRoleView", "SpaceView"]),
-        role("deploymentcreator", "Deployment Creator", "May deploy releases", &with(&["DeploymentCreate", "RunbookRunCreate"]), &[]),
+        role(
+            "spacemanager",
+            "Space Manager",
+            "May do everything in a space",
+            &all_space,
+            &["UserView", "UserRoleView", "SpaceView"],
+        ),
+        role(
+            "deploymentcreator",
+            "Deployment Creator",
+            "May deploy releases",
+            &with(&["DeploymentCreate", "RunbookRunCreate"]),
+            &[],
+        ),
         role(
             "projectdeployer",
             "Project Deployer",
             "May contribute to projects and deploy them",
-            &with(&["DeploymentCreate", "RunbookRunCreate", "ProjectEdit", "ProcessEdit", "ReleaseCreate", "VariableView", "TaskCancel"]),
+            &with(&[
+                "DeploymentCreate",
+                "RunbookRunCreate",
+                "ProjectEdit",
+                "ProcessEdit",
+                "ReleaseCreate",
+                "VariableView",
+                "TaskCancel",
+            ]),
             &["UserView"],
         ),
         role("projectviewer", "Project Viewer", "May see projects", &with(&["VariableView", "ArtifactView"]), &["UserView"]),
-        role("projectcontributor", "Project Contributor", "May edit projects", &with(&["ProjectEdit", "ProcessEdit"]), &["UserView"]),
+        role(
+            "projectcontributor",
+            "Project Contributor",
+            "May edit projects",
+            &with(&["ProjectEdit", "ProcessEdit"]),
+            &["UserView"],
+        ),
         role("environmentviewer", "Environment Viewer", "May see environments", &["EnvironmentView", "MachineView"], &[]),
         role(
             "environmentmanager",

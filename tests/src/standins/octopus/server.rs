@@ -15,14 +15,8 @@ use std::{
 use axum::{Router, middleware};
 
 use super::{
-    config::StandinConfig,
-    errors::ApiError,
-    faults::Faults,
-    front,
-    handle::StandinHandle,
-    persist, relying_party, seed,
-    state::State,
-    switches::Switches,
+    config::StandinConfig, errors::ApiError, faults::Faults, front, handle::StandinHandle, persist, relying_party, seed,
+    state::State, switches::Switches,
 };
 
 /// A request that was answered.

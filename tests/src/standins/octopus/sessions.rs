@@ -38,7 +38,10 @@ pub struct Opened {
 pub fn limits(state: &State) -> (i64, i64) {
     let section = state.sections.get("authentication");
     let seconds = |name: &str| section.and_then(|section| section.get(name)?.as_i64()).filter(|seconds| *seconds > 0);
-    (seconds("SessionTimeoutInSeconds").unwrap_or(1200) * 1000, seconds("MaximumSessionDurationInSeconds").unwrap_or(1_728_000) * 1000)
+    (
+        seconds("SessionTimeoutInSeconds").unwrap_or(1200) * 1000,
+        seconds("MaximumSessionDurationInSeconds").unwrap_or(1_728_000) * 1000,
+    )
 }
 
 /// Opens a session for a user.
@@ -136,7 +139,15 @@ async fn login(req: Req, body: Body) -> ApiResult {
     let user = match check_password(&req.app, &state, &name, &password) {
         Ok(user) => user,
         Err(error) => {
-            events::record(&mut state, &Actor::system(req.app.now()), "LoginFailed", format!("Login failed for {name}"), vec![], None, vec![]);
+            events::record(
+                &mut state,
+                &Actor::system(req.app.now()),
+                "LoginFailed",
+                format!("Login failed for {name}"),
+                vec![],
+                None,
+                vec![],
+            );
             return Err(error);
         }
     };

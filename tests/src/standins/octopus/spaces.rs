@@ -102,7 +102,9 @@ fn check_name(state: &State, own: &str, name: &str) -> Result<(), ApiError> {
 
 fn changed(state: &mut State, actor: &Actor, before: Option<&Document>, after: Option<&Document>) {
     let (before, after) = (before.cloned().map(Value::Object), after.cloned().map(Value::Object));
-    let text = |name: &str| after.as_ref().or(before.as_ref()).and_then(|space| space.get(name)?.as_str()).unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        after.as_ref().or(before.as_ref()).and_then(|space| space.get(name)?.as_str()).unwrap_or_default().to_owned()
+    };
     let (id, name) = (text("Id"), text("Name"));
     let subject = Subject { kind: "Space", name: &name, related: vec![id], space_id: None };
     events::changed(state, actor, subject, before.as_ref(), after.as_ref());

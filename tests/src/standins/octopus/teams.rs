@@ -24,9 +24,7 @@ pub fn routes() -> Router<App> {
 
 /// The fields that changes are compared by.
 pub fn core(team: &Team) -> Value {
-    let group = |group: &ExternalGroup| {
-        json!({"Id": group.id, "DisplayName": group.display_name, "DisplayIdAndName": group.display_id_and_name})
-    };
+    let group = |group: &ExternalGroup| json!({"Id": group.id, "DisplayName": group.display_name, "DisplayIdAndName": group.display_id_and_name});
     json!({
         "Id": team.id,
         "Name": team.name,
@@ -126,7 +124,8 @@ fn read_group(item: &Value) -> Result<ExternalGroup, ApiError> {
 fn guard_privileged(state: &State, actor: &User, before: &Team, after: &Team) -> Result<(), ApiError> {
     let people_changed = before.members != after.members || before.external_groups != after.external_groups;
     let roles = state.scoped_roles.values().filter(|scoped| scoped.team_id == before.id);
-    let mut permissions = roles.filter_map(|scoped| state.user_roles.get(&scoped.user_role_id)).flat_map(|role| &role.system_permissions);
+    let mut permissions =
+        roles.filter_map(|scoped| state.user_roles.get(&scoped.user_role_id)).flat_map(|role| &role.system_permissions);
     let powerful = permissions.any(|permission| permission == "AdministerSystem");
     if people_changed && powerful && !permissions::system(state, &actor.id, "AdministerSystem") {
         return Err(ApiError::missing("AdministerSystem"));

@@ -21,7 +21,7 @@ pub fn routes() -> Router<App> {
 
 /// A refusal for people.
 pub fn problem(app: &App, error: &ApiError) -> Response {
-    let text = std::iter::once(error.message.as_str()).chain(error.errors.iter().map(String::as_str)).collect::<Vec<_>>();
+    let text = std::iter::once(error.message.clone()).chain(error.errors.iter().cloned()).collect::<Vec<_>>();
     let mut response = render::page(app, "problem.html", context! { title => "That did not work", text }).into_response();
     *response.status_mut() = error.status;
     response

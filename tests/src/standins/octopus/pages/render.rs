@@ -10,7 +10,8 @@ use minijinja::{Environment, Value, context};
 
 use crate::standins::octopus::server::App;
 
-const TEMPLATES: &[(&str, &str)] = &[("layout.html", include_str!("layout.html")), ("problem.html", include_str!("problem.html"))];
+const TEMPLATES: &[(&str, &str)] =
+    &[("layout.html", include_str!("layout.html")), ("problem.html", include_str!("problem.html"))];
 
 fn environment() -> &'static Environment<'static> {
     static READY: OnceLock<Environment<'static>> = OnceLock::new();
@@ -25,14 +26,15 @@ fn environment() -> &'static Environment<'static> {
     })
 }
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
 
 /// A page: the template's own values and those that all pages have.
 pub fn page(app: &App, template: &str, values: Value) -> Response {
     let standing = context! {
-        server => app.config.name,
+        server => &app.config.name,
         version => app.config.version.to_string(),
-        odcm_url => app.config.odcm_url,
+        odcm_url => &app.config.odcm_url,
     };
     let values = context! { ..values, ..standing };
     let html = environment().get_template(template).and_then(|template| template.render(values));

@@ -1,10 +1,6 @@
 //! The way out: state, PKCE, the address that the browser is sent to.
 
-use axum::{
-    extract::Path,
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{extract::Path, http::HeaderMap, response::Response};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -78,7 +74,8 @@ pub fn is_local(target: &str) -> bool {
 pub async fn begin(app: &App, provider: &Provider, api_abs_url: &str, target: &str, secure: bool) -> Result<Begun, ApiError> {
     let (issuer, client_id, has_secret, scopes) = {
         let state = app.read();
-        let trusted = state.sections.get("authentication").and_then(|section| section.get("TrustedRedirectUrls")?.as_array().cloned());
+        let trusted =
+            state.sections.get("authentication").and_then(|section| section.get("TrustedRedirectUrls")?.as_array().cloned());
         let trusted = trusted.unwrap_or_default().iter().any(|url| url.as_str().is_some_and(|url| target.starts_with(url)));
         if !is_local(target) && !trusted {
             return Err(ApiError::refused("Request not allowed, due to potential Open Redirection attack"));

@@ -68,7 +68,9 @@ async fn sign_in(req: &Req, settings: &str) -> ApiResult {
     let id_token = token::redeem(app, provider, &discovery, code, &redirect_uri, &verifier).await.map_err(ApiError::refused)?;
     // Only now is the state compared with the browser's cookie.
     check_state(req, &raw_state)?;
-    let claims = verified(app, provider, &discovery, &id_token).await.map_err(|error| ApiError::refused(format!("User login failed: {error}")))?;
+    let claims = verified(app, provider, &discovery, &id_token)
+        .await
+        .map_err(|error| ApiError::refused(format!("User login failed: {error}")))?;
     finish(req, provider, &claims, &state.redirect_after_login_to)
 }
 
@@ -124,7 +126,8 @@ fn finish(req: &Req, provider: &Provider, claims: &Claims, target: &str) -> ApiR
     let opened = sessions::open(app, &mut state, &id, false);
     let mut response = StatusCode::FOUND.into_response();
     let headers = response.headers_mut();
-    let place = HeaderValue::from_str(target).map_err(|_| ApiError::refused("User login failed: the target is not an address."))?;
+    let place =
+        HeaderValue::from_str(target).map_err(|_| ApiError::refused("User login failed: the target is not an address."))?;
     headers.insert(header::LOCATION, place);
     if let Ok(expires) = HeaderValue::from_str(&time::http_date(now + 365 * 86_400_000)) {
         headers.insert(header::EXPIRES, expires);

@@ -86,7 +86,8 @@ impl Memory {
             )
         };
         // Simply put together: an issuer with a trailing slash gives a double one.
-        let answer = self.http.get(format!("{issuer}/.well-known/openid-configuration")).send().await.map_err(|_| unreadable())?;
+        let answer =
+            self.http.get(format!("{issuer}/.well-known/openid-configuration")).send().await.map_err(|_| unreadable())?;
         if answer.status() != reqwest::StatusCode::OK {
             return Err(unreadable());
         }

@@ -15,7 +15,6 @@ mod token;
 use serde_json::Value;
 
 use super::{config::Version, state::State};
-pub use authorize::{Begun, begin, is_local};
 pub use callback::routes;
 pub use discovery::Memory;
 
@@ -37,7 +36,14 @@ pub struct Provider {
 
 /// The providers, oldest first.
 pub const PROVIDERS: &[Provider] = &[
-    Provider { section: "authentication-aad", name: "Azure AD", settings: "AzureAD", has_pun: false, has_groups: true, since: Version::OLDEST },
+    Provider {
+        section: "authentication-aad",
+        name: "Azure AD",
+        settings: "AzureAD",
+        has_pun: false,
+        has_groups: true,
+        since: Version::OLDEST,
+    },
     Provider {
         section: "authentication-googleapps",
         name: "Google Apps",
@@ -46,7 +52,14 @@ pub const PROVIDERS: &[Provider] = &[
         has_groups: false,
         since: Version::OLDEST,
     },
-    Provider { section: "authentication-od", name: "Okta", settings: "Okta", has_pun: true, has_groups: true, since: Version::OLDEST },
+    Provider {
+        section: "authentication-od",
+        name: "Okta",
+        settings: "Okta",
+        has_pun: true,
+        has_groups: true,
+        since: Version::OLDEST,
+    },
     Provider {
         section: "authentication-generic-oidc",
         // In no public source: clients have to ask `/api/users/identity-metadata`.

@@ -34,17 +34,22 @@ pub async fn redeem(
         ("code_verifier", verifier),
     ];
     let failed = |error: &dyn std::fmt::Display| format!("User login failed: {error}");
-    let answer = app.relying_party.http.post(&discovery.token_endpoint).form(&form).send().await.map_err(|error| failed(&error))?;
+    let answer =
+        app.relying_party.http.post(&discovery.token_endpoint).form(&form).send().await.map_err(|error| failed(&error))?;
     // The status is not looked at, only the body.
     let body = answer.bytes().await.map_err(|error| failed(&error))?;
     let fields = flat(&body)?;
     if let Some(error) = fields.get("error") {
         let description = fields.get("error_description");
-        let description = description.ok_or("User login failed: The given key 'error_description' was not present in the dictionary.")?;
+        let description =
+            description.ok_or("User login failed: The given key 'error_description' was not present in the dictionary.")?;
         tracing::info!(error, description, "the provider refused a code");
         return Err(format!("The response from the external identity provider contained an error: {error}"));
     }
-    fields.get("id_token").cloned().ok_or_else(|| "User login failed: The given key 'id_token' was not present in the dictionary.".into())
+    fields
+        .get("id_token")
+        .cloned()
+        .ok_or_else(|| "User login failed: The given key 'id_token' was not present in the dictionary.".into())
 }
 
 /// Reads a flat map: texts, numbers, booleans; an object or a list makes the whole answer unreadable.

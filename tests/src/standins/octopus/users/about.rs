@@ -31,7 +31,8 @@ pub async fn authentication_of(req: Req, Path(id): Path<String>) -> ApiResult {
     let own = req.user(&state)?.id == id;
     let editor = req.need(&state, "UserEdit").is_ok();
     find(&state, &id)?;
-    let self_service = state.sections.get("authentication").and_then(|section| section.get("IsSelfServiceIdentityEditingEnabled")?.as_bool());
+    let self_service =
+        state.sections.get("authentication").and_then(|section| section.get("IsSelfServiceIdentityEditingEnabled")?.as_bool());
     ok(&json!({
         "AuthenticationProviders": root::authentication_providers(&req.app, &state),
         "CanCurrentUserEditIdentitiesForUser": editor || (own && self_service == Some(true)),
@@ -66,7 +67,11 @@ pub async fn spaces(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
     own_or(&req, &state, &id, "UserView")?;
     let roles = rights::roles_of(&state, &id);
-    let sees = |space: &str| roles.iter().any(|(scoped, role)| !role.space_permissions.is_empty() && scoped.space_id.as_deref().is_none_or(|one| one == space));
+    let sees = |space: &str| {
+        roles
+            .iter()
+            .any(|(scoped, role)| !role.space_permissions.is_empty() && scoped.space_id.as_deref().is_none_or(|one| one == space))
+    };
     let spaces = state.documents.get("spaces").into_iter().flatten().filter(|(space, _)| sees(space));
     ok(&spaces.map(|(_, space)| Value::Object(space.clone())).collect())
 }

@@ -11,7 +11,8 @@ use crate::standins::octopus::{
     state::{State, User, same},
 };
 
-const WEAK: &str = "The password was too weak. Please try including a mix of numbers, uppercase and lowercase letters, and special characters.";
+const WEAK: &str =
+    "The password was too weak. Please try including a mix of numbers, uppercase and lowercase letters, and special characters.";
 const RESERVED: [&str; 3] = ["system", "guest", "users-system"];
 
 /// Creates a user: 201.

@@ -13,7 +13,7 @@ use crate::standins::octopus::{
 };
 
 /// Providers that are no OIDC providers and yet may stand in identities.
-pub const FREE_PROVIDERS: [&str; 2] = ["Active Directory", "LDAP"];
+const FREE_PROVIDERS: [&str; 2] = ["Active Directory", "LDAP"];
 
 /// The OIDC providers of this version.
 pub fn providers(app: &App) -> impl Iterator<Item = &'static Provider> {
@@ -83,7 +83,9 @@ pub fn check_unique(state: &State, user_id: &str, identities: &[Identity]) -> Re
     let taken = |identity: &Identity| {
         let identifying = identity.claims.iter().filter(|(_, claim)| claim.identifying);
         identifying.into_iter().any(|(key, claim)| {
-            let matches = |other: &Identity| other.provider == identity.provider && other.claim(key).is_some_and(|value| same(value, &claim.value));
+            let matches = |other: &Identity| {
+                other.provider == identity.provider && other.claim(key).is_some_and(|value| same(value, &claim.value))
+            };
             others().any(matches)
         })
     };

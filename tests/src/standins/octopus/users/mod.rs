@@ -16,13 +16,12 @@ use serde_json::{Value, json};
 use super::{
     errors::{ApiError, ApiResult},
     events::{self, Actor},
-    paging,
-    permissions,
+    paging, permissions,
     request::{Req, ok},
     server::App,
     state::{State, User},
 };
-pub use identities::{FREE_PROVIDERS, providers};
+pub use identities::providers;
 
 /// Routes of users.
 pub fn routes() -> Router<App> {
@@ -68,7 +67,8 @@ fn filtered(req: &Req, state: &State) -> Vec<Value> {
     let (active, service) = (flag("isActive"), flag("isServiceAccount"));
     let contains = |text: &str, part: &str| text.to_lowercase().contains(part);
     let keep = |user: &&User| {
-        let texts = || [user.username.as_str(), user.display_name.as_str(), user.email.as_deref().unwrap_or_default(), user.id.as_str()];
+        let texts =
+            || [user.username.as_str(), user.display_name.as_str(), user.email.as_deref().unwrap_or_default(), user.id.as_str()];
         part.as_ref().is_none_or(|part| texts().iter().any(|text| contains(text, part)))
             && ids.as_ref().is_none_or(|ids| ids.contains(&user.id))
             && active.is_none_or(|active| user.is_active == active)

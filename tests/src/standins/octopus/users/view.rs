@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::standins::octopus::{
     auth::Via,
     request::Req,
-    roundtrip,
-    secrets,
+    roundtrip, secrets,
     state::{Identity, User},
     time,
 };
