@@ -317,17 +317,17 @@ mod tests {
         assert_eq!(resolve(&nested, "/deploy/api/x").unwrap(), "https://o.example/deploy/api/x");
         let foreign =
             ["//evil.example/api", "https://evil.example/api", "/\\evil.example/", "http://o.example/api", "~//evil.example"];
-        for link in foreign {
-            let resolved = resolve(&root, link);
-            let inside = resolved.as_ref().is_ok_and(|url| url.starts_with("https://o.example/"));
-            assert!(inside || matches!(resolved, Err(AdapterError::Garbage(_))), "{link}: {resolved:?}");
+        for (client, inside) in [(&root, "https://o.example/"), (&nested, "https://o.example/deploy/")] {
+            for link in foreign {
+                let resolved = resolve(client, link);
+                let harmless = resolved.as_ref().is_ok_and(|url| url.starts_with(inside));
+                assert!(harmless || matches!(resolved, Err(AdapterError::Garbage(_))), "{link}: {resolved:?}");
+            }
         }
-        for link in foreign.into_iter().take(4).chain([
-            "~/../api",
-            "/deploy/../api",
-            "https://u@o.example/deploy/",
-            "https://o.example:1/deploy/",
-        ]) {
+        for link in ["//evil.example/api", "https://evil.example/api", "http://o.example/deploy/api"] {
+            assert!(resolve(&root, link).is_err() && resolve(&nested, link).is_err(), "{link}");
+        }
+        for link in ["~/../api", "/deploy/../api", "https://u@o.example/deploy/", "https://o.example:1/deploy/"] {
             assert!(resolve(&nested, link).is_err(), "{link}: {:?}", resolve(&nested, link));
         }
     }

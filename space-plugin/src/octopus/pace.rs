@@ -184,9 +184,10 @@ mod tests {
         now += STEP;
         assert_eq!(started(&mut meter, now, Lane::Normal), 10, "one step in five seconds");
         for _ in 0..100 {
+            now += STEP / 20;
             meter.note(now, Duration::from_millis(80));
         }
-        now += STEP;
+        now += SECOND;
         assert_eq!(started(&mut meter, now, Lane::Normal), 20);
     }
 
