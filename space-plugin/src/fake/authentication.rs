@@ -104,6 +104,10 @@ impl State {
     }
 
     pub fn restore(&mut self, backup: &Backup) -> Result<()> {
+        let ours = [self.provider.section.as_str(), GLOBAL];
+        if let Some((strange, _)) = backup.sections.iter().find(|(section, _)| !ours.contains(&section.as_str())) {
+            return Err(AdapterError::Invalid(format!("the backup has a section that is not ours: {strange}")));
+        }
         let find = |id: &str| backup.sections.iter().find(|(section, _)| section == id).map(|(_, values)| values);
         let flag = |values: &Value, key: &str| values.get(key).and_then(Value::as_bool).unwrap_or_default();
         let text = |values: &Value, key: &str| values.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -162,6 +166,16 @@ impl FakeSpace {
     pub fn set_local_client_secret(&self, secret: Option<&str>) {
         let mut state = self.state();
         state.settings.client_secret = secret.map(Into::into);
+        let section = state.provider.section.clone();
+        state.record("authentication.changed", &section, SOMEBODY);
+    }
+
+    /// Somebody points our provider elsewhere.
+    pub fn set_local_provider(&self, enabled: bool, issuer: &str, client_id: &str) {
+        let mut state = self.state();
+        state.settings.enabled = enabled;
+        state.settings.issuer = issuer.into();
+        state.settings.client_id = client_id.into();
         let section = state.provider.section.clone();
         state.record("authentication.changed", &section, SOMEBODY);
     }

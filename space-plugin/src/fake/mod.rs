@@ -17,6 +17,7 @@
 
 mod adapter;
 mod authentication;
+mod bench;
 mod faults;
 mod local;
 mod state;
