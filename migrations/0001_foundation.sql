@@ -204,8 +204,9 @@ CREATE TABLE agent (
     agent_version    TEXT   NOT NULL,
     capabilities     TEXT   NOT NULL,            -- JSON list
     created_at       BIGINT NOT NULL,
+    node             TEXT,                       -- the process that holds the connection
     connected_at     BIGINT,                     -- null: not connected
-    last_seen_at     BIGINT,
+    last_seen_at     BIGINT,                     -- written for all agents of a node at once, every heartbeat
     revoked_at       BIGINT
 );
 -- One active agent per Space (rules B5).
@@ -225,7 +226,8 @@ CREATE TABLE dirty_mark (
     space_id   TEXT   NOT NULL PRIMARY KEY REFERENCES space (id),
     counter    BIGINT NOT NULL,
     projected  BIGINT NOT NULL,
-    marked_at  BIGINT NOT NULL                   -- of the newest mark
+    marked_at  BIGINT NOT NULL,                  -- of the newest mark
+    removals   BOOLEAN NOT NULL                  -- somebody may lose something: projected first (rules B1)
 );
 CREATE INDEX dirty_mark_pending ON dirty_mark (space_id) WHERE counter > projected;
 
@@ -262,6 +264,7 @@ CREATE TABLE document (
     key_id     TEXT   NOT NULL,
     signature  TEXT   NOT NULL,
     digest     TEXT   NOT NULL,
+    committed_at BIGINT NOT NULL,                -- when the change that led to the revision was marked
     created_at BIGINT NOT NULL,
     PRIMARY KEY (space_id, section, epoch, revision, kind)
 );

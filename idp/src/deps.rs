@@ -1,10 +1,11 @@
 //! What every use case needs, built once in the composition root and shared.
 
 use crate::config::Settings;
+use crate::core::ids::SpaceId;
 use crate::ports::{Clock, Entropy, Metrics};
 use crate::storage::Db;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// Shared by everything above storage. Cheap to clone.
 #[derive(Clone)]
@@ -22,8 +23,12 @@ pub struct Inner {
     pub entropy: Entropy,
     /// Counters.
     pub metrics: Metrics,
-    /// Wakes the projector and live pages after a commit.
+    /// Wakes the projector after a commit.
     pub wake: Wake,
+    /// Wakes the hub after a commit that revoked an agent.
+    pub agents: Wake,
+    /// Tells live pages which Space has news.
+    pub live: Live,
 }
 
 impl Deps {
@@ -59,6 +64,29 @@ impl Wake {
     /// A receiver whose `changed()` resolves after the next ring.
     #[must_use]
     pub fn listen(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+}
+
+/// News for live pages: the id of a Space whose status changed. A receiver that lags reads everything anew.
+#[derive(Clone, Debug)]
+pub struct Live(broadcast::Sender<SpaceId>);
+
+impl Default for Live {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(256))
+    }
+}
+
+impl Live {
+    /// The status of `space` changed.
+    pub fn ring(&self, space: &SpaceId) {
+        // without a listener there is nobody to tell
+        let _ = self.0.send(space.clone());
+    }
+    /// Receives ids from now on.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<SpaceId> {
         self.0.subscribe()
     }
 }

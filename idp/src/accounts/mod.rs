@@ -4,6 +4,7 @@
 //! May use: `connectors`, `storage`, `crypto`, `net`, config types, `core`, `ports`. Every function takes `&Deps` and the
 //! `&Actor`, asks `actor.may(…)` first, and rings `deps.wake` after a commit that left marks.
 
+pub mod agents;
 mod error;
 
 pub use error::{Error, Result};

@@ -6,11 +6,20 @@
 //! Rules: a transaction is opened by [`crate::run_tx!`] only (its body may run twice); time is a parameter; lists go in as
 //! JSON text and out through `json_each`; a write that must hit exactly one row checks the count.
 
+pub mod adoption;
+pub mod agents;
 pub mod audit;
+pub mod bindings;
 mod connect;
 mod db;
+pub mod documents;
 mod error;
+pub mod jobs;
+pub mod leases;
+pub mod links;
 pub mod marks;
+pub mod reports;
+pub mod sections;
 mod types;
 
 pub use connect::{ConnectOptions, Engine};

@@ -1,0 +1,255 @@
+//! Agents: one-time enrolment codes, enrolment, revocation; and what administrators decide for them: adoption of existing
+//! accounts (rules A6) and confirmed sweeps (rules A3).
+
+use super::{Error, Result};
+use crate::core::Refusal;
+use crate::core::change::Change;
+use crate::core::ids::{AgentId, PersonId, SpaceId};
+use crate::core::policy::{Act, Actor};
+use crate::core::time::Timestamp;
+use crate::deps::Deps;
+use crate::run_tx;
+use crate::storage::{adoption, agents, audit, links, marks};
+use aws_lc_rs::digest::{SHA256, digest};
+use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, SweepCandidate};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// A one-time code, shown once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EnrolmentCode {
+    /// The secret; only its SHA-256 is stored.
+    pub code: String,
+    /// When it can no longer be used.
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for EnrolmentCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrolmentCode").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Marks enrolment codes, so that scanners for leaked secrets can find them.
+const CODE_PREFIX: &str = "odcm_enrol_";
+
+/// SHA-256 of a code as stored.
+#[must_use]
+pub fn code_hash(code: &str) -> Vec<u8> {
+    digest(&SHA256, code.as_bytes()).as_ref().to_vec()
+}
+
+async fn space_of(tx: &mut crate::storage::Tx, space: &SpaceId) -> Result<agents::SpaceForPush> {
+    Ok(agents::space(tx, space).await?.ok_or_else(|| Refusal::not_found("Space"))?)
+}
+
+/// Makes a one-time code that enrols an agent for one Space. Codes that were made before and not used are void.
+///
+/// # Errors
+/// Refusal without [`Act::ManageSpace`]; storage errors.
+pub async fn create_enrolment_code(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<EnrolmentCode> {
+    actor.may(&Act::ManageSpace(space.clone()))?;
+    let now = deps.clock.now();
+    let code = format!("{CODE_PREFIX}{}", deps.entropy.secret());
+    let hash = code_hash(&code);
+    let expires_at = now.plus_secs(deps.settings.push.enrolment_code);
+    run_tx!(deps.db, "agent.code", |tx| {
+        let row = space_of(tx, space).await?;
+        agents::drop_codes(tx, space).await?;
+        agents::insert_code(tx, &hash, space, expires_at, now, &actor.name).await?;
+        let change = Change::new("agent.code", "space", space.as_str(), row.name)
+            .in_space(space)
+            .after(json!({ "expires_at": expires_at.rfc3339() }));
+        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        Result::Ok(())
+    })?;
+    Ok(EnrolmentCode { code, expires_at })
+}
+
+/// Revokes the active agent of a Space at once: its connection ends and its key is refused from now on. Unused enrolment
+/// codes are void as well. What stands in the Space stays.
+///
+/// # Errors
+/// Refusal without [`Act::ManageSpace`], or when there is no agent; storage errors.
+pub async fn revoke(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<AgentId> {
+    actor.may(&Act::ManageSpace(space.clone()))?;
+    let now = deps.clock.now();
+    let id = run_tx!(deps.db, "agent.revoke", |tx| {
+        let row = space_of(tx, space).await?;
+        agents::drop_codes(tx, space).await?;
+        let id = agents::revoke(tx, space, now)
+            .await?
+            .ok_or_else(|| Refusal::conflict("agent.none", "No agent is enrolled for this Space."))?;
+        let change = Change::new("agent.revoke", "agent", id.as_str(), row.name).in_space(space);
+        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        Result::Ok(id)
+    })?;
+    deps.agents.ring();
+    deps.live.ring(space);
+    Ok(id)
+}
+
+/// The accounts that may be one person's, and what was decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adoption {
+    /// The person.
+    pub person: PersonId,
+    /// Name of the person, as the Space is told.
+    pub person_name: String,
+    /// Candidates, as the agent reported them.
+    pub candidates: Vec<AdoptionCandidate>,
+    /// The decision, once there is one.
+    pub decision: Option<AdoptionDecision>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// When.
+    pub decided_at: Option<Timestamp>,
+    /// When the agent last reported a candidate.
+    pub reported_at: Timestamp,
+    /// The Space has acknowledged an account for the person: nothing is left to do.
+    pub done: bool,
+}
+
+/// The list of adoptions of a Space: undecided first.
+///
+/// # Errors
+/// Refusal without [`Act::ReadSpace`]; storage errors.
+pub async fn adoptions(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Vec<Adoption>> {
+    actor.may(&Act::ReadSpace(space.clone()))?;
+    let mut list: Vec<Adoption> = Vec::new();
+    for (row, person_name, linked) in adoption::of_space_named(&mut &deps.db, space).await? {
+        let candidate = parse::<AdoptionCandidate>("candidate", &row.candidate)?;
+        if let Some(last) = list.last_mut().filter(|last| last.person == row.person_id) {
+            last.candidates.push(candidate);
+            last.reported_at = last.reported_at.max(row.reported_at);
+            continue;
+        }
+        let decision = row.decision.as_deref().map(|text| parse::<AdoptionDecision>("decision", text)).transpose()?;
+        list.push(Adoption {
+            person: row.person_id,
+            person_name,
+            candidates: vec![candidate],
+            decision,
+            decided_by: row.decided_by,
+            decided_at: row.decided_at,
+            reported_at: row.reported_at,
+            done: linked,
+        });
+    }
+    list.sort_by_key(|a| (a.decision.is_some(), a.done));
+    Ok(list)
+}
+
+/// Decides whose account it is (rules A6). A decision may be changed until the Space has acknowledged an account.
+///
+/// # Errors
+/// Refusal without [`Act::ManageSpace`], for an account that is not among the person's candidates or belongs to somebody
+/// else, or when an account is linked already; storage errors.
+pub async fn decide_adoption(
+    deps: &Deps,
+    actor: &Actor,
+    space: &SpaceId,
+    person: &PersonId,
+    decision: &AdoptionDecision,
+) -> Result<()> {
+    actor.may(&Act::ManageSpace(space.clone()))?;
+    let now = deps.clock.now();
+    let text = serde_json::to_string(decision).map_err(|e| Error::Internal(e.to_string()))?;
+    run_tx!(deps.db, "adoption.decide", |tx| {
+        let row = space_of(tx, space).await?;
+        let candidates = adoption::of_person(tx, space, person).await?;
+        let Some(first) = candidates.first() else { return Err(Refusal::not_found("adoption").into()) };
+        if let Some(link) = links::find(tx, space, person).await? {
+            let why = format!("The Space has already linked this person to {}.", link.account_id);
+            return Err(Refusal::conflict("adoption.done", why).into());
+        }
+        if let AdoptionDecision::Adopt { account, .. } = decision {
+            let unknown =
+                || Refusal::invalid("account", "adoption.unknown_account", "This account is not among the person's candidates.");
+            candidates.iter().find(|c| c.account_id == *account).ok_or_else(unknown)?;
+            let mut taken = links::holder(tx, space, account).await?.is_some_and(|other| other != *person);
+            for (other, text) in adoption::decisions(tx, space).await? {
+                let theirs = parse::<AdoptionDecision>("decision", &text)?;
+                taken |= other != *person && matches!(theirs, AdoptionDecision::Adopt { account: a, .. } if a == *account);
+            }
+            if taken {
+                return Err(Refusal::conflict("adoption.taken", "This account was given to somebody else.").into());
+            }
+        }
+        let before = first.decision.as_deref().map(|d| parse::<serde_json::Value>("decision", d)).transpose()?;
+        adoption::decide(tx, space, person, &text, &actor.name, now).await?;
+        let mut change = Change::new("adoption.decide", "person", person.as_str(), row.name).in_space(space);
+        change.before = before;
+        change.after = Some(parse::<serde_json::Value>("decision", &text)?);
+        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        marks::mark(tx, &BTreeSet::from([space.clone()]), now).await?;
+        Ok::<_, Error>(())
+    })?;
+    deps.wake.ring();
+    deps.live.ring(space);
+    Ok(())
+}
+
+/// Managed accounts in a newly bound team that no bound group names (rules A3).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sweep {
+    /// Team and people.
+    pub candidate: SweepCandidate,
+    /// Who confirmed the removal.
+    pub confirmed_by: Option<String>,
+    /// When.
+    pub confirmed_at: Option<Timestamp>,
+    /// When the agent last reported it.
+    pub reported_at: Timestamp,
+}
+
+/// The sweeps of a Space.
+///
+/// # Errors
+/// Refusal without [`Act::ReadSpace`]; storage errors.
+pub async fn sweeps(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Vec<Sweep>> {
+    actor.may(&Act::ReadSpace(space.clone()))?;
+    let rows = adoption::sweeps(&mut &deps.db, space).await?;
+    rows.into_iter()
+        .map(|row| {
+            let candidate = parse::<SweepCandidate>("sweep", &row.sweep)?;
+            let (confirmed_by, confirmed_at, reported_at) = (row.confirmed_by, row.confirmed_at, row.reported_at);
+            Ok(Sweep { candidate, confirmed_by, confirmed_at, reported_at })
+        })
+        .collect()
+}
+
+/// Confirms, once, that accounts which no bound group names are removed from a team. `people` is the list that the
+/// administrator saw: another list in the meantime is refused as stale.
+///
+/// # Errors
+/// Refusal without [`Act::ManageSpace`], for an unknown team, a changed list or a repeated confirmation; storage errors.
+pub async fn confirm_sweep(deps: &Deps, actor: &Actor, space: &SpaceId, team: &str, people: &BTreeSet<String>) -> Result<()> {
+    actor.may(&Act::ManageSpace(space.clone()))?;
+    let now = deps.clock.now();
+    run_tx!(deps.db, "sweep.confirm", |tx| {
+        let row = space_of(tx, space).await?;
+        let known = adoption::sweeps(tx, space).await?.into_iter().find(|s| s.team_id == team);
+        let Some(known) = known else { return Err(Refusal::not_found("sweep").into()) };
+        let candidate = parse::<SweepCandidate>("sweep", &known.sweep)?;
+        if candidate.people.iter().cloned().collect::<BTreeSet<_>>() != *people {
+            return Err(Refusal::stale().into());
+        }
+        if !adoption::confirm_sweep(tx, space, team, &actor.name, now).await? {
+            return Err(Refusal::conflict("sweep.confirmed", "This was confirmed before.").into());
+        }
+        let change = Change::new("sweep.confirm", "team", team, format!("{}: {}", row.name, candidate.team_name))
+            .in_space(space)
+            .after(json!({ "people": candidate.people }));
+        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        marks::mark_removals(tx, &BTreeSet::from([space.clone()]), now).await?;
+        Ok::<_, Error>(())
+    })?;
+    deps.wake.ring();
+    deps.live.ring(space);
+    Ok(())
+}
+
+pub(super) fn parse<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::Internal(format!("stored {what} cannot be read: {e}")))
+}
