@@ -199,3 +199,7 @@ pub fn next_change(facts: &Facts, now: Timestamp) -> Option<Timestamp> {
     let spans = facts.assertions.iter().map(|a| a.span).chain(facts.grants.iter().map(|g| g.span));
     spans.filter(Span::ever).flat_map(|span| [span.from, span.until]).flatten().filter(|at| *at > now).min()
 }
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

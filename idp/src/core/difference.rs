@@ -80,3 +80,7 @@ fn compare(
         effects.push(Effect { space: space.clone(), group: group.cloned(), person: person.clone(), turn });
     }
 }
+
+#[cfg(test)]
+#[path = "difference_tests.rs"]
+mod tests;

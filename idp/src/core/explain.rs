@@ -320,7 +320,7 @@ impl<'v, 'f> Search<'v, 'f> {
         }
         let step = |edge: Edge, holds: bool| {
             let mut proofs = proofs.get(&edge).cloned().unwrap_or_default();
-            proofs.retain(|proof| !holds || proof.span.holds(self.view.now));
+            proofs.retain(|proof| if holds { proof.span.holds(self.view.now) } else { proof.span.ever() });
             proofs.sort();
             Step { edge, proofs, holds }
         };
@@ -366,12 +366,18 @@ fn follow(layers: &HashMap<Node, (usize, Option<Node>)>, from: Node) -> impl Ite
     std::iter::successors(Some(from), |node| layers.get(node).and_then(|(_, before)| *before))
 }
 
-/// What an edge with these spans lacks at `now`: its next beginning, else its last end; `None`: it holds.
+/// What an edge with these spans lacks at `now`: its next beginning, else its last end; `None`: it holds, or never did and
+/// never will.
 fn lapse(spans: &[Span], now: Timestamp) -> Option<Lack> {
-    if spans.iter().any(|span| span.holds(now)) {
+    let spans = || spans.iter().filter(|span| span.ever());
+    if spans().any(|span| span.holds(now)) {
         return None;
     }
-    let begins = spans.iter().filter(|span| span.ever()).filter_map(|span| span.from).filter(|from| *from > now).min();
-    let ended = spans.iter().filter_map(|span| span.until).max();
+    let begins = spans().filter_map(|span| span.from).filter(|from| *from > now).min();
+    let ended = spans().filter_map(|span| span.until).max();
     begins.map(|at| Lack::NotBegun { at }).or(ended.map(|at| Lack::Ended { at }))
 }
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

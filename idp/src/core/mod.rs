@@ -11,6 +11,8 @@ pub mod directory;
 pub mod explain;
 mod explain_text;
 pub mod ids;
+#[cfg(test)]
+mod naive;
 pub mod policy;
 pub mod projection;
 pub mod refusal;

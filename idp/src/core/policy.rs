@@ -214,3 +214,7 @@ impl Right {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

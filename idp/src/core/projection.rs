@@ -87,3 +87,7 @@ pub fn project_view(view: &View<'_>, space: &SpaceId, decisions: &Decisions) -> 
         revoke_api_keys: decisions.revoke_api_keys,
     }
 }
+
+#[cfg(test)]
+#[path = "projection_tests.rs"]
+mod tests;
