@@ -4,6 +4,7 @@ mod access;
 mod authentication;
 mod document;
 mod message;
+mod projection;
 mod report;
 
 pub use access::{AccessDelta, AccessState, AdoptionDecision, Group, Interval, Person};
@@ -13,6 +14,7 @@ pub use message::{
     Challenge, EnrolmentAccepted, EnrolmentRequest, FleetKey, FromAgent, FromServer, Heartbeat, Hello, MAX_MESSAGE_BYTES,
     Position, Probe, Proof, RefusalCode, Refused, Welcome, proof_bytes,
 };
+pub use projection::{Projection, SeenPerson};
 pub use report::{
     AccountLink, Ack, AdoptionCandidate, Alarm, Drift, DriftAction, ItemResult, ItemState, Report, ReportKind, Seen,
     SweepCandidate, TeamBinding,

@@ -1,0 +1,277 @@
+//! The command line of `odcm-agent`.
+
+use crate::clock::{Clock as _, SystemClock};
+use crate::enrol::{Order, enrol};
+use crate::entropy::SystemEntropy;
+use crate::state::{Enrolment, Folder, State};
+use crate::{AgentError, Config, run};
+use clap::{Args, Parser, Subcommand};
+use odcm_space_plugin::SpaceAdapter;
+use odcm_space_plugin::octopus::{OctopusAdapter, OctopusConfig};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Stands beside one Octopus Deploy server and keeps its users, teams and sign-in as ODCM says.
+///
+/// First `enroll` it with a one-time code from the portal, then `run` it as a service on a host that reaches the Octopus
+/// server. It opens one connection to ODCM and never listens.
+#[derive(Parser)]
+#[command(name = "odcm-agent", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ties this host to a Space with a one-time code from the portal
+    #[command(alias = "enrol")]
+    Enroll(Enroll),
+    /// Does the work until it is stopped (SIGTERM or ctrl-c)
+    Run(Folders),
+    /// Shows what the agent holds and since when it is without ODCM
+    Status(Folders),
+    /// Puts the Octopus server's sign-in settings back as they were before ODCM; works without ODCM
+    ///
+    /// Stop the agent first. It leaves the settings alone afterwards, until ODCM sends a newer revision of them. A client
+    /// secret that the server had before cannot be read and therefore not be restored.
+    RestoreAuth(Folders),
+}
+
+#[derive(Args)]
+struct Folders {
+    /// Folder with the agent's key and state
+    #[arg(long, env = "ODCM_AGENT_STATE", default_value = "odcm-agent", value_name = "DIR")]
+    state: PathBuf,
+}
+
+#[derive(Args)]
+struct Enroll {
+    /// Address of ODCM, such as https://odcm.example.com
+    #[arg(long)]
+    url: String,
+    /// The one-time code that the portal shows
+    #[arg(long, env = "ODCM_AGENT_CODE", hide_env_values = true)]
+    code: String,
+    /// Where this host reaches the Octopus server
+    #[arg(long, value_name = "URL")]
+    octopus_url: String,
+    /// Where people reach the Octopus server, when that is another address
+    #[arg(long, value_name = "URL")]
+    octopus_public_url: Option<String>,
+    /// File with the API key of the agent's service account
+    #[arg(long, value_name = "FILE")]
+    octopus_key_file: PathBuf,
+    /// Certificate of a private authority that vouches for ODCM, PEM
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// HTTP proxy on the way to ODCM, such as http://proxy.example.com:3128
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    #[command(flatten)]
+    folders: Folders,
+}
+
+/// Does what the command line says.
+pub fn cli(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(e) => {
+            // Nothing can be said when even that cannot be printed.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ODCM_AGENT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second subscriber in one process (tests, the demo) is no error.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(obey(arguments.command)),
+        Err(e) => Err(AgentError::Config(format!("the runtime cannot be started: {e}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            let _ = writeln!(std::io::stderr(), "odcm-agent: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(command: Command) -> Result<(), AgentError> {
+    match command {
+        Command::Enroll(enroll) => do_enroll(enroll).await,
+        Command::Run(folders) => {
+            let _lock = lock(&folders.state)?;
+            let state = State::open(Box::new(Folder::open(&folders.state)?))?;
+            let adapter = octopus(&state.enrolment)?;
+            drop(state);
+            run(Config::new(folders.state), adapter, stop_signal()).await
+        }
+        Command::Status(folders) => say(&status(&folders.state)?),
+        Command::RestoreAuth(folders) => {
+            let _lock = lock(&folders.state)?;
+            let state = State::open(Box::new(Folder::open(&folders.state)?))?;
+            let adapter = octopus(&state.enrolment)?;
+            let text = restore_auth(state, &*adapter).await?;
+            say(&text)
+        }
+    }
+}
+
+async fn do_enroll(enroll: Enroll) -> Result<(), AgentError> {
+    let order = Order {
+        url: enroll.url,
+        code: enroll.code,
+        octopus_url: enroll.octopus_url,
+        octopus_public_url: enroll.octopus_public_url,
+        octopus_key_file: enroll.octopus_key_file,
+        ca_file: enroll.ca_file,
+        proxy: enroll.proxy,
+    };
+    let mut folder = Folder::open(&enroll.folders.state)?;
+    let adapter = octopus_at(&order.octopus_url, order.octopus_public_url.as_deref(), &order.octopus_key_file)?;
+    let done = enrol(&order, &*adapter, &SystemEntropy::default(), &mut folder).await?;
+    say(&format!(
+        "Enrolled as agent {} of \"{}\" ({}).\nState: {}. Now start it: odcm-agent run --state {}\n",
+        done.agent,
+        done.space_name,
+        done.base_url,
+        folder.path().display(),
+        folder.path().display(),
+    ))
+}
+
+/// The adapter of an enrolled Octopus server.
+///
+/// # Errors
+/// [`AgentError::Config`] when its address or its key file cannot be used.
+pub fn octopus(who: &Enrolment) -> Result<Arc<dyn SpaceAdapter>, AgentError> {
+    octopus_at(&who.octopus_url, Some(&who.base_url), &who.octopus_key_file)
+}
+
+fn octopus_at(url: &str, public_url: Option<&str>, key_file: &Path) -> Result<Arc<dyn SpaceAdapter>, AgentError> {
+    let shown = key_file.display();
+    let key = std::fs::read_to_string(key_file)
+        .map_err(|e| AgentError::Config(format!("--octopus-key-file {shown}: {e}; a file with the API key is wanted")))?;
+    let key = key.trim();
+    if key.is_empty() || key.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(AgentError::Config(format!("--octopus-key-file {shown}: it must hold the API key and nothing else")));
+    }
+    let config = OctopusConfig { public_url: public_url.map(str::to_owned), ..OctopusConfig::new(url, key) };
+    let adapter = OctopusAdapter::new(config).map_err(|e| AgentError::Config(e.to_string()))?;
+    Ok(Arc::new(adapter))
+}
+
+/// Puts the sign-in settings of the Space back as they were before ODCM's first write (rules B12), and remembers to leave
+/// them alone until a newer revision comes.
+///
+/// # Errors
+/// [`AgentError::Config`] when nothing was ever written; else what the Space or the disk says.
+pub async fn restore_auth(mut state: State, adapter: &dyn SpaceAdapter) -> Result<String, AgentError> {
+    let Some(backup) = state.sign_in.backup.clone() else {
+        return Err(AgentError::Config("ODCM never changed the sign-in of this Space: there is nothing to restore".into()));
+    };
+    // Remembered first: a crash in between must not make the agent write ODCM's settings over the restored ones.
+    state.sign_in.restored_at = state.authentication.accepted.as_ref().map(|h| (h.epoch, h.revision));
+    state.save_sign_in()?;
+    adapter.restore_authentication(&backup).await?;
+    let sections: Vec<&str> = backup.sections.iter().map(|(id, _)| id.as_str()).collect();
+    Ok(format!("Restored the sign-in settings from before ODCM: {}.\n", sections.join(", ")))
+}
+
+/// What the agent holds, for people.
+///
+/// # Errors
+/// [`AgentError`] when the state folder cannot be read.
+pub fn status(folder: &Path) -> Result<String, AgentError> {
+    let state = State::open(Box::new(Folder::open(folder)?))?;
+    let who = &state.enrolment;
+    let mut text = format!(
+        "Space          {} ({})\nODCM           {}\nAgent          {}\nInstallation   {}\nOctopus        {}\n",
+        who.space_name, who.space, who.origin, who.agent, who.installation_id, who.octopus_url
+    );
+    for p in state.positions() {
+        let applied = if p.revision == 0 {
+            "nothing applied yet".into()
+        } else {
+            format!("epoch {}, revision {} applied", p.epoch, p.revision)
+        };
+        text.push_str(&format!("{:<15}{applied}\n", p.section.as_str()));
+    }
+    let records = &state.records;
+    let off = |off: crate::state::Off| records.links.values().filter(|l| l.off == off).count();
+    text.push_str(&format!(
+        "Accounts       {} linked, {} deactivated by ODCM, {} by the Space\nTeams          {} bound\nReports        {} waiting for ODCM\n",
+        records.links.len(),
+        off(crate::state::Off::ByUs),
+        off(crate::state::Off::Local),
+        records.teams.len(),
+        state.spool.entries.len(),
+    ));
+    let heard = match state.anchor {
+        None => "never".into(),
+        Some(a) => {
+            let seconds = SystemClock::new().wall().saturating_sub(a.wall).max(0) / 1000;
+            format!("{} ago (noted once a minute)", span(seconds))
+        }
+    };
+    text.push_str(&format!("ODCM heard     {heard}\n"));
+    Ok(text)
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86400),
+    }
+}
+
+/// One process per state folder. The lock falls with the process.
+fn lock(folder: &Path) -> Result<std::fs::File, AgentError> {
+    let folder = Folder::open(folder)?;
+    let path = folder.path().join("lock");
+    let io = |source| AgentError::Io { path: path.clone(), source };
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(AgentError::Config(format!(
+            "an agent is running with this state folder ({}): stop it first",
+            folder.path().display()
+        ))),
+        Err(std::fs::TryLockError::Error(e)) => Err(io(e)),
+    }
+}
+
+/// Ready when the process is asked to stop.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            tracing::info!("asked to stop");
+            return;
+        }
+    }
+    // Without a handler the process ends by the signal itself.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tracing::info!("asked to stop");
+}
+
+fn say(text: &str) -> Result<(), AgentError> {
+    let io = |source| AgentError::Io { path: "standard output".into(), source };
+    std::io::stdout().write_all(text.as_bytes()).map_err(io)
+}

@@ -1,0 +1,157 @@
+//! The end of a round: what holds now is recorded, told and, for a new revision, acknowledged.
+
+use super::round::{Round, steps};
+use super::steps::{member_key, person_key};
+use super::tell::applied;
+use super::{Engine, Flow};
+use crate::plan::{Index, Plan, Scene, member_item, person_item};
+use odcm_wire::latest::{Ack, FromAgent, ItemResult, ItemState, Section};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Engine {
+    /// `left` is the plan after the steps: empty but for what failed.
+    pub(super) fn conclude(&mut self, round: Round, left: Plan, planned: &BTreeSet<String>) {
+        self.base_line(&round);
+        let keys = self.keys(&steps(&left));
+        self.retries.retain(|key, _| keys.contains_key(key));
+        let unfinished: BTreeSet<String> = keys.into_values().collect();
+        self.report_drift(planned, &unfinished, true);
+
+        let mut items = left.items.clone();
+        for retry in self.retries.values() {
+            let failed = ItemResult {
+                item: retry.item.clone(),
+                state: ItemState::Failed,
+                message: Some(retry.message.clone()),
+                residual: Vec::new(),
+            };
+            items.insert(retry.item.clone(), failed);
+        }
+        for item in unfinished.iter().filter(|item| self.paused(item)) {
+            let message = "put right too often: additions pause".to_owned();
+            let paused =
+                ItemResult { item: item.clone(), state: ItemState::Failed, message: Some(message), residual: Vec::new() };
+            items.entry(item.clone()).or_insert(paused);
+        }
+        self.present(left, items);
+
+        let result = self.state.save_records();
+        let stored = self.stored(result);
+        self.boundary = Self::boundary(&round.held.state, self.now());
+        self.was_shut = round.shut;
+        self.enforced = Some(round.desired.clone());
+        let is_new = self.state.access.applied().map(|h| h.digest) != Some(round.held.digest);
+        if is_new && stored && !self.unsaved {
+            self.acknowledge_access(round);
+        } else if is_new {
+            self.settled(Flow::Broken);
+        }
+        self.publish();
+    }
+
+    /// What the managed members of the filled teams are now: later differences are somebody's doing.
+    fn base_line(&mut self, round: &Round) {
+        let Some(view) = &self.view else { return };
+        let scene = Scene { desired: &round.desired, view, policy: &self.policy, shut: round.shut };
+        let managed: BTreeMap<String, BTreeSet<String>> = {
+            let index = Index::new(&scene, &self.state.records);
+            let of = |id: &str| -> Option<BTreeSet<String>> {
+                let members = &index.filled(id)?.team.members;
+                Some(members.iter().filter(|a| index.managed.contains_key(a.as_str())).cloned().collect())
+            };
+            self.state.records.teams.keys().filter_map(|id| Some((id.clone(), of(id)?))).collect()
+        };
+        for (id, held) in managed {
+            if let Some(record) = self.state.records.teams.get_mut(&id) {
+                record.held = held;
+            }
+        }
+    }
+
+    fn acknowledge_access(&mut self, round: Round) {
+        let removals = self.removals(&round);
+        let Round { held, .. } = round;
+        let (epoch, revision) = (held.epoch, held.revision);
+        self.state.access.mark_applied(held);
+        let result = self.state.save_access();
+        if !self.stored(result) {
+            return;
+        }
+        let received = if self.state.access.pending() { self.received[0] } else { self.received[0].take() };
+        let took_ms = received.map_or(0, |at| millis(self.mono().saturating_sub(at)));
+        tracing::info!(epoch, revision, took_ms, "access applied");
+        self.send_ack(removals, took_ms);
+    }
+
+    /// The last applied revision once more, for a server that may not have heard.
+    pub(super) fn acknowledge_access_again(&mut self) {
+        self.send_ack(Vec::new(), 0);
+    }
+
+    fn send_ack(&mut self, removals: Vec<ItemResult>, took_ms: u64) {
+        let Some(connection_epoch) = self.connection.as_ref().map(|c| c.epoch) else { return };
+        let Some((epoch, revision, doc_digest)) = self.state.access.applied().map(|h| (h.epoch, h.revision, h.digest)) else {
+            return;
+        };
+        let mut items = self.told.items.clone();
+        for removal in removals {
+            items.entry(removal.item.clone()).or_insert(removal);
+        }
+        let links = self.changed_links();
+        let seen = self.told.seen;
+        self.items_told();
+        self.send(FromAgent::Ack(Ack {
+            section: Section::Access,
+            epoch,
+            revision,
+            doc_digest,
+            connection_epoch,
+            took_ms,
+            items: items.into_values().collect(),
+            links,
+            seen,
+        }));
+    }
+
+    /// Every removal that the revision brought, with what it could not end (rules A9).
+    fn removals(&self, round: &Round) -> Vec<ItemResult> {
+        let Some(before) = self.state.access.applied() else { return Vec::new() };
+        let delta = before.state.diff(&round.held.state);
+        let mut results = Vec::new();
+        for person in &delta.people_gone {
+            let residual = self.state.records.links.get(person).map(|l| l.residual.clone()).unwrap_or_default();
+            if !self.retries.contains_key(&person_key(person)) {
+                results.push(ItemResult { residual, ..applied(person_item(person)) });
+            }
+        }
+        for (group, people) in &delta.members_gone {
+            for person in people {
+                let failed = self.failed_member(round, group, person);
+                let item = member_item(group, person);
+                results.push(match failed {
+                    Some(message) => ItemResult { state: ItemState::Failed, message: Some(message), ..applied(item) },
+                    None => applied(item),
+                });
+            }
+        }
+        results
+    }
+
+    /// Why the person is still in a team of the group, if a removal failed.
+    fn failed_member(&self, round: &Round, group: &str, person: &str) -> Option<String> {
+        let account = &self.state.records.links.get(person)?.account;
+        if round.desired.groups.get(group).is_some_and(|g| g.members.contains_key(person)) {
+            return None;
+        }
+        let teams = self.view.as_ref()?.teams.values();
+        teams
+            .filter(|t| t.external_groups.iter().any(|g| g.id.eq_ignore_ascii_case(group)))
+            .find_map(|t| self.retries.get(&member_key(&t.id, account)))
+            .map(|retry| retry.message.clone())
+    }
+}
+
+/// Whole milliseconds.
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

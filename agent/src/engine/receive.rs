@@ -1,0 +1,175 @@
+//! What ODCM says.
+
+use super::{Connection, Engine, Input, Standing};
+use crate::clock::Anchor;
+use crate::state::track::{self, Held, Verdict};
+use odcm_wire::latest::{Body, FromAgent, FromServer, Heartbeat, ItemState, Millis, ReportKind, Section, SignedDocument};
+use std::time::Duration;
+
+/// The lease and the time are stored this often; a removal is enforced at its end either way.
+const ANCHOR_EVERY: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Takes an input. Never waits.
+    pub(super) fn receive(&mut self, input: Input) {
+        match input {
+            Input::Standing(answer) => {
+                let standing = Standing { positions: self.state.positions(), floor: self.state.floor.wire };
+                // A link that stopped asking has no use for the answer.
+                let _ = answer.send(standing);
+            }
+            Input::Connected(connection) => self.connected(connection),
+            Input::Disconnected => self.disconnected(),
+            Input::Message(message) => self.message(message),
+        }
+    }
+
+    fn connected(&mut self, connection: Connection) {
+        tracing::info!(connection_epoch = connection.epoch, "connected");
+        self.time.heard(connection.now, &*self.clock);
+        if connection.wire_version > self.state.floor.wire {
+            self.state.floor.wire = connection.wire_version;
+            let result = self.state.save_floor();
+            self.stored(result);
+        }
+        self.connection = Some(connection);
+        self.sign_in.asked = false;
+        self.tell_everything();
+    }
+
+    fn disconnected(&mut self) {
+        if self.connection.take().is_some() {
+            tracing::info!("disconnected: the last state stays in force");
+            self.spool_sent.clear();
+            let result = self.keep_spool(true);
+            self.stored(result);
+            self.save_anchor(true);
+        }
+    }
+
+    fn message(&mut self, message: FromServer) {
+        match message {
+            FromServer::Document(document) => self.document(&document),
+            FromServer::Heartbeat(beat) => self.heartbeat(&beat),
+            FromServer::SecretStored { generation } => self.secret_stored(generation),
+            FromServer::Probe(probe) => self.probe(probe),
+            FromServer::Unknown => tracing::warn!("ODCM sent a message of a newer version: ignored"),
+            FromServer::Challenge(_) | FromServer::Welcome(_) | FromServer::Refused(_) => {
+                tracing::warn!("a message of the handshake outside of it: ignored");
+            }
+        }
+    }
+
+    fn heartbeat(&mut self, beat: &Heartbeat) {
+        self.time.heard(beat.now, &*self.clock);
+        self.valid_until = self.valid_until.max(beat.valid_until);
+        self.beats += 1;
+        self.confirm_spool();
+        self.save_anchor(false);
+        if let Some(c) = &self.connection {
+            let connection_epoch = c.epoch;
+            self.send(FromAgent::Alive { connection_epoch });
+        }
+    }
+
+    fn save_anchor(&mut self, at_once: bool) {
+        let mono = self.mono();
+        if at_once || self.anchor_saved.is_none_or(|at| mono.saturating_sub(at) >= ANCHOR_EVERY) {
+            self.anchor_saved = Some(mono);
+            self.state.anchor = Some(Anchor { odcm: self.now(), wall: self.clock.wall(), valid_until: self.valid_until });
+            let result = self.state.save_anchor();
+            self.stored(result);
+        }
+    }
+
+    /// Until when the accepted state holds without word from ODCM.
+    pub(super) fn lease(&self, of_document: Millis) -> Millis {
+        self.valid_until.max(of_document)
+    }
+
+    fn document(&mut self, signed: &SignedDocument) {
+        let document = match track::open(signed, &self.state.enrolment, &self.state.keys) {
+            Ok(document) => document,
+            Err((code, message)) => return self.alarm(code, message),
+        };
+        let section = document.section;
+        if section == Section::Unknown || document.body == Body::Unknown {
+            return self.alarm("unknown_section", "ODCM sends a section that this version of the agent does not know".into());
+        }
+        if !self.policy.allows(section) {
+            let item = format!("setting/{}", section.as_str());
+            let message = "the policy on the agent's host does not let ODCM govern this section";
+            self.alarm("policy", format!("{}: {message}", section.as_str()));
+            return self.tell_item(item, ItemState::RefusedByPolicy, message);
+        }
+        match section {
+            Section::Access => {
+                let verdict = self.state.access.judge(document, signed);
+                if let Some(held) = self.judged(section, verdict, Self::again_access) {
+                    let now = self.now();
+                    let before = self.state.access.accepted.as_ref().map(|h| h.state.at(now));
+                    // Who loses something must not wait until the additions of an older revision are done.
+                    self.urgent |= before.is_some_and(|b| b.diff(&held.state.at(now)).has_removals());
+                    self.received[0] = Some(self.received[0].unwrap_or(self.mono()));
+                    self.state.access.take(held);
+                    let result = self.state.save_access();
+                    self.stored(result);
+                }
+            }
+            Section::Authentication => {
+                let verdict = self.state.authentication.judge(document, signed);
+                if let Some(held) = self.judged(section, verdict, Self::again_authentication) {
+                    self.received[1] = Some(self.received[1].unwrap_or(self.mono()));
+                    self.sign_in.retry(self.clock.monotonic());
+                    self.state.authentication.take(held);
+                    let result = self.state.save_authentication();
+                    self.stored(result);
+                }
+            }
+            Section::Unknown => {}
+        }
+    }
+
+    fn judged<T>(&mut self, section: Section, verdict: Verdict<T>, again: impl FnOnce(&mut Self)) -> Option<Held<T>> {
+        match verdict {
+            Verdict::Take(held) => {
+                tracing::info!(section = section.as_str(), epoch = held.epoch, revision = held.revision, "document accepted");
+                Some(held)
+            }
+            Verdict::Again => {
+                again(self);
+                None
+            }
+            Verdict::Refuse { code, message, snapshot } => {
+                // A delta that does not meet its base is everyday business, not an alarm.
+                if code == "document" {
+                    tracing::info!(section = section.as_str(), message, "document refused");
+                } else {
+                    self.alarm(code, format!("{}: {message}", section.as_str()));
+                }
+                if let (true, Some(c)) = (snapshot, &self.connection) {
+                    let connection_epoch = c.epoch;
+                    self.send(FromAgent::NeedSnapshot { section, reason: message, connection_epoch });
+                }
+                None
+            }
+        }
+    }
+
+    fn again_access(&mut self) {
+        if !self.state.access.pending() {
+            self.acknowledge_access_again();
+        }
+    }
+
+    fn again_authentication(&mut self) {
+        if !self.state.authentication.pending() {
+            self.acknowledge_authentication(0);
+        }
+    }
+
+    pub(super) fn tell_item(&mut self, item: String, state: ItemState, message: &str) {
+        let result = odcm_wire::latest::ItemResult { item, state, message: Some(message.into()), residual: Vec::new() };
+        self.event(ReportKind::Items { items: vec![result] });
+    }
+}

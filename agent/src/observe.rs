@@ -1,0 +1,116 @@
+//! Looking at the Space (rules B6): everything, what may have changed since the last look, or what a document touches.
+
+use crate::plan::View;
+use odcm_space_plugin::{Account, AdapterError, Description, SpaceAdapter, Team};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Everything.
+    Full { cursor: Option<String> },
+    /// All teams, and the accounts that the Space's events name. Reading all teams in one call costs less than reading
+    /// the bound ones one by one, and finds new bindings on servers without events too.
+    Tick { cursor: Option<String>, events: bool },
+    /// What a new document touches; all accounts when somebody shall be created (an account of theirs may exist).
+    Touched { accounts: BTreeSet<String>, teams: BTreeSet<String>, all_accounts: bool },
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    pub description: Option<Description>,
+    accounts: Option<Vec<Account>>,
+    some_accounts: Vec<(String, Option<Account>)>,
+    teams: Option<Vec<Team>>,
+    some_teams: Vec<(String, Option<Team>)>,
+    /// Who changed a document last, as the events say.
+    pub by: BTreeMap<String, String>,
+    pub cursor: Option<String>,
+    /// The events do not reach back to the cursor: anything may have changed.
+    pub gap: bool,
+}
+
+/// Looks. Reads are sequential: the Space's own users come first (rules B10).
+pub(crate) async fn look(space: Arc<dyn SpaceAdapter>, what: Look) -> Result<Sight, AdapterError> {
+    let mut sight = Sight::default();
+    match what {
+        Look::Full { cursor } => {
+            sight.description = Some(space.describe().await?);
+            // The cursor first: what changes during the read is then named by the next events.
+            events(&*space, cursor, &mut sight).await?;
+            sight.accounts = Some(space.accounts().await?);
+            sight.teams = Some(space.teams().await?);
+        }
+        Look::Tick { cursor, events: has_events } => {
+            let named = if has_events { events(&*space, cursor, &mut sight).await? } else { BTreeSet::new() };
+            sight.teams = Some(space.teams().await?);
+            for id in named.into_iter().filter(|id| id.starts_with("Users-")) {
+                let account = space.account(&id).await?;
+                sight.some_accounts.push((id, account));
+            }
+        }
+        Look::Touched { accounts, teams, all_accounts } => {
+            for id in teams {
+                let team = space.team(&id).await?;
+                sight.some_teams.push((id, team));
+            }
+            if all_accounts {
+                sight.accounts = Some(space.accounts().await?);
+            } else {
+                for id in accounts {
+                    let account = space.account(&id).await?;
+                    sight.some_accounts.push((id, account));
+                }
+            }
+        }
+    }
+    Ok(sight)
+}
+
+/// Reads the events since the cursor: documents they name. A server without events is no error.
+async fn events(space: &dyn SpaceAdapter, cursor: Option<String>, sight: &mut Sight) -> Result<BTreeSet<String>, AdapterError> {
+    let mut named = BTreeSet::new();
+    match space.changes_since(cursor.as_deref()).await {
+        Ok((changes, next)) => {
+            sight.cursor = Some(next);
+            for change in changes {
+                sight.gap |= change.documents.is_empty();
+                for document in change.documents {
+                    if let Some(by) = &change.by {
+                        sight.by.insert(document.clone(), by.clone());
+                    }
+                    named.insert(document);
+                }
+            }
+            Ok(named)
+        }
+        Err(AdapterError::Unsupported(_)) => Ok(named),
+        Err(e) => Err(e),
+    }
+}
+
+impl Sight {
+    /// Brings the view up to what was seen.
+    pub fn enter(&mut self, view: &mut View) {
+        if let Some(accounts) = self.accounts.take() {
+            view.accounts = accounts.into_iter().map(|a| (a.id.clone(), a)).collect();
+        }
+        if let Some(teams) = self.teams.take() {
+            view.teams = teams.into_iter().map(|t| (t.id.clone(), t)).collect();
+        }
+        for (id, account) in self.some_accounts.drain(..) {
+            match account {
+                Some(account) => view.accounts.insert(id, account),
+                None => view.accounts.remove(&id),
+            };
+        }
+        for (id, team) in self.some_teams.drain(..) {
+            match team {
+                Some(team) => view.teams.insert(id, team),
+                None => view.teams.remove(&id),
+            };
+        }
+    }
+}

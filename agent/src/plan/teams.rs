@@ -1,0 +1,80 @@
+//! Steps for team memberships, and what is told about teams.
+
+use super::{Index, Plan, Scene, Step};
+use crate::state::Records;
+use odcm_wire::latest::{SweepCandidate, TeamBinding};
+use std::collections::BTreeSet;
+
+/// Managed accounts that no bound group names, and pairs of ours in teams that nobody binds any more.
+pub(super) fn removing(scene: &Scene<'_>, records: &Records, index: &Index<'_>, plan: &mut Plan) {
+    for (id, record) in &records.teams {
+        let Some(team) = scene.view.teams.get(id).filter(|t| t.can_change_members) else { continue };
+        let accounts: BTreeSet<String> = match index.filled(id) {
+            Some(bound) => team
+                .members
+                .iter()
+                .filter(|a| index.managed.contains_key(a.as_str()) && !index.belongs(bound, a) && !record.unswept.contains(*a))
+                .cloned()
+                .collect(),
+            None => record.added.intersection(&team.members).cloned().collect(),
+        };
+        if !accounts.is_empty() {
+            plan.removals.push(Step::Remove { team: id.clone(), accounts });
+        }
+    }
+}
+
+/// People that a bound group names and who are not in yet. Who cannot have an account now is left out.
+pub(super) fn adding(records: &Records, index: &Index<'_>, plan: &mut Plan) {
+    let coming: BTreeSet<&str> = plan
+        .accounts
+        .iter()
+        .filter_map(|step| match step {
+            Step::Create { person, .. } | Step::Adopt { person, .. } => Some(person.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mut steps = Vec::new();
+    for (id, bound) in index.bound.iter().filter(|(_, b)| b.hands_off.is_none()) {
+        let people: BTreeSet<String> = bound
+            .wanted
+            .iter()
+            .filter(|person| match records.links.get(**person) {
+                Some(link) => !link.missing && !bound.team.members.contains(&link.account),
+                None => coming.contains(**person),
+            })
+            .map(|person| (*person).to_owned())
+            .collect();
+        if !people.is_empty() {
+            steps.push(Step::Add { team: (*id).to_owned(), people });
+        }
+    }
+    plan.members = steps;
+}
+
+/// All bindings, and teams that wait for the one-time confirmation.
+pub(super) fn telling(records: &Records, index: &Index<'_>, plan: &mut Plan) {
+    for (id, bound) in &index.bound {
+        let warning = bound.team.administrative.then_some("the team holds administrator rights");
+        for group in &bound.groups {
+            plan.bindings.push(TeamBinding {
+                team: (*id).to_owned(),
+                team_name: bound.team.name.clone(),
+                inner_space: bound.team.inner_space.clone(),
+                group: (*group).to_owned(),
+                administrative: bound.team.administrative,
+                managed: bound.hands_off.is_none(),
+                message: bound.hands_off.or(warning).map(str::to_owned),
+            });
+        }
+        let Some(record) = records.teams.get(*id).filter(|r| !r.unswept.is_empty()) else { continue };
+        let people: BTreeSet<&str> = record.unswept.iter().filter_map(|a| index.managed.get(a.as_str()).copied()).collect();
+        if bound.hands_off.is_none() && !people.is_empty() {
+            plan.sweeps.push(SweepCandidate {
+                team: (*id).to_owned(),
+                team_name: bound.team.name.clone(),
+                people: people.into_iter().map(str::to_owned).collect(),
+            });
+        }
+    }
+}
