@@ -13,6 +13,7 @@ mod explain_text;
 pub mod ids;
 #[cfg(test)]
 mod naive;
+pub mod keyset;
 pub mod policy;
 pub mod projection;
 pub mod refusal;
