@@ -2,6 +2,9 @@
 
 use crate::config::Settings;
 use crate::core::ids::SpaceId;
+use crate::crypto::keys::KeyStore;
+use crate::crypto::password::Hasher;
+use crate::crypto::seal::Sealer;
 use crate::ports::{Clock, Entropy, Metrics};
 use crate::storage::Db;
 use std::sync::Arc;
@@ -23,7 +26,13 @@ pub struct Inner {
     pub entropy: Entropy,
     /// Counters.
     pub metrics: Metrics,
-    /// Wakes the projector after a commit.
+    /// Signing keys; filled by `accounts::keys::ensure`.
+    pub keys: KeyStore,
+    /// Seals secrets at rest.
+    pub sealer: Sealer,
+    /// Argon2id on threads of its own.
+    pub hasher: Hasher,
+    /// Wakes the projector and live pages after a commit.
     pub wake: Wake,
     /// Wakes the hub after a commit that revoked an agent.
     pub agents: Wake,

@@ -6,9 +6,12 @@ pub mod accounts;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod crypto;
 pub mod deps;
 pub mod ports;
 pub mod storage;
+#[doc(hidden)]
+pub mod testing;
 pub mod web;
 
 #[cfg(test)]

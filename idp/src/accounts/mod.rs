@@ -5,6 +5,8 @@
 //! `&Actor`, asks `actor.may(…)` first, and rings `deps.wake` after a commit that left marks.
 
 pub mod agents;
+pub mod deployment;
 mod error;
+pub mod keys;
 
 pub use error::{Error, Result};

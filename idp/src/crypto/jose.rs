@@ -319,7 +319,7 @@ fn der_value(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match *first {
-        short @ 0..0x80 => (usize::from(short), rest),
+        short @ 0..=0x7f => (usize::from(short), rest),
         0x81 => rest.split_first().map(|(a, rest)| (usize::from(*a), rest))?,
         0x82 => rest.split_first_chunk::<2>().map(|(ab, rest)| (usize::from(u16::from_be_bytes(*ab)), rest))?,
         _ => return None,

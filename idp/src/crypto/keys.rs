@@ -53,6 +53,12 @@ impl KeyRing {
         verify(token, typ, |kid| self.verifier(kid))
     }
 
+    /// The signer with that key id, if it is in the ring.
+    #[must_use]
+    pub fn get(&self, kid: &str) -> Option<Arc<Signer>> {
+        self.published.iter().chain(&self.fleet).find(|signer| signer.kid() == kid).cloned()
+    }
+
     fn verifier(&self, kid: &str) -> Option<Verifier> {
         self.published.iter().find(|signer| signer.kid() == kid).map(|signer| signer.verifier().clone())
     }

@@ -27,13 +27,14 @@ impl MasterKey {
         Self(entropy.bytes())
     }
 
-    /// Reads the text form: 43 characters of base64url.
+    /// Reads the text form: 32 bytes in base64, of either alphabet, padded or not.
     ///
     /// # Errors
     /// A sentence that does not repeat the text.
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
-        let bytes = unb64(text.trim()).and_then(|b| <[u8; 32]>::try_from(b).ok());
-        bytes.map(Self).ok_or_else(|| CryptoError::new("a master key is 43 characters of base64url (32 bytes)"))
+        let text = text.trim().trim_end_matches('=').replace('+', "-").replace('/', "_");
+        let bytes = unb64(text).and_then(|b| <[u8; 32]>::try_from(b).ok());
+        bytes.map(Self).ok_or_else(|| CryptoError::new("a master key is 32 bytes in base64 (43 characters)"))
     }
 
     /// The text form, for the file. A secret.
@@ -276,7 +277,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no leftover beside the key");
         std::fs::write(&path, "not a key").unwrap();
         let error = MasterKey::read_or_create(&path, &Entropy::seeded(6)).unwrap_err();
-        assert!(!error.0.contains("not a key") && error.0.contains("base64url"), "{error}");
+        assert!(!error.0.contains("not a key") && error.0.contains("base64"), "{error}");
         assert!(!format!("{first:?}").contains(&first.to_text()));
     }
 }

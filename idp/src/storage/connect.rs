@@ -104,3 +104,23 @@ impl Db {
         }
     }
 }
+
+/// Makes an empty database on a PostgreSQL server and gives its URL: for tests. Its name begins with `odcm_test_`.
+///
+/// # Errors
+/// What the server says.
+#[doc(hidden)]
+pub async fn fresh_postgres(server: &str) -> Result<String> {
+    let name = format!("odcm_test_{}", hex_name(&crate::ports::Entropy::system().bytes::<8>()));
+    let pool = PgPoolOptions::new().max_connections(1).connect(server).await?;
+    let sql = format!("CREATE DATABASE {name} LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await?;
+    pool.close().await;
+    let mut url = url::Url::parse(server).map_err(|e| Error::Engine(e.to_string()))?;
+    url.set_path(&name);
+    Ok(url.into())
+}
+
+fn hex_name(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

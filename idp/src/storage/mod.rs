@@ -17,12 +17,14 @@ mod error;
 pub mod jobs;
 pub mod leases;
 pub mod links;
+pub mod deployment;
+pub mod keys;
 pub mod marks;
 pub mod reports;
 pub mod sections;
 mod types;
 
-pub use connect::{ConnectOptions, Engine};
+pub use connect::{ConnectOptions, Engine, fresh_postgres};
 pub use db::{Arg, Attempt, Db, FromRow, Row, Rowish, STATEMENTS, Stmt, Tx, TxCount, is_write};
 pub use error::{Error, Result, Retryable};
 pub use types::J;
