@@ -12,7 +12,7 @@ use crate::crypto::jose::{self, Alg};
 use crate::crypto::keys::KeyStore;
 use crate::crypto::password::{Hasher, HasherOptions};
 use crate::crypto::seal::{MasterKey, Sealer};
-use crate::deps::{Deps, Inner, Wake};
+use crate::deps::{Deps, Inner, Live, Wake};
 use crate::ports::{Clock, Entropy, Hand, Metrics};
 use crate::storage::{ConnectOptions, Db};
 use std::path::{Path, PathBuf};
@@ -98,13 +98,24 @@ pub async fn deps_with(change: impl FnOnce(&mut Settings)) -> TestDeps {
     deployment::open(&db, &sealer, &settings.public, &clock, &entropy).await.expect("a deployment");
     let store = KeyStore::default();
     let overlap_s = settings.tokens.key_overlap;
-    let parts =
-        keys::Parts { db: &db, sealer: &sealer, store: &store, clock: &clock, entropy: &entropy, overlap_s };
+    let parts = keys::Parts { db: &db, sealer: &sealer, store: &store, clock: &clock, entropy: &entropy, overlap_s };
     keys::ensure(parts, ready_key).await.expect("keys");
     let options = HasherOptions::new(settings.sign_in.argon2_memory, settings.sign_in.argon2_passes, 1);
     let hasher = Hasher::start(options, entropy.clone()).expect("a hasher");
     let (metrics, wake) = (Metrics::default(), Wake::default());
-    let deps = Deps::new(Inner { settings, db, clock, entropy, metrics, keys: store, sealer, hasher, wake });
+    let deps = Deps::new(Inner {
+        settings,
+        db,
+        clock,
+        entropy,
+        metrics,
+        keys: store,
+        sealer,
+        hasher,
+        wake,
+        agents: Wake::default(),
+        live: Live::default(),
+    });
     TestDeps { deps, hand, folder }
 }
 

@@ -114,7 +114,8 @@ pub async fn rotate(deps: &Deps, actor: &Actor, alg: Alg) -> Result<String> {
         }
         rows::insert(tx, &key, &public, now).await?;
         let change = Change::new("key.publish", "signing_key", key.facts.kid.clone(), alg.as_str());
-        audit::write(tx, &deps.entropy, now, actor, &change.after(json!({"alg": alg, "signs_at": now.plus_secs(LEAD_S)}))).await?;
+        audit::write(tx, &deps.entropy, now, actor, &change.after(json!({"alg": alg, "signs_at": now.plus_secs(LEAD_S)})))
+            .await?;
         Ok(())
     });
     done?;

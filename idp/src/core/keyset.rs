@@ -180,7 +180,10 @@ mod tests {
 
     #[test]
     fn of_two_due_keys_the_newest_is_chosen_on_every_node() {
-        let (a, b) = (key("a", Alg::Es256, KeyState::Next { since: Timestamp(0) }), key("b", Alg::Es256, KeyState::Next { since: Timestamp(0) }));
+        let (a, b) = (
+            key("a", Alg::Es256, KeyState::Next { since: Timestamp(0) }),
+            key("b", Alg::Es256, KeyState::Next { since: Timestamp(0) }),
+        );
         let mut keys = others();
         keys.extend([a, b]);
         let forward = plan(&keys, Timestamp(100_000), 60, 600);

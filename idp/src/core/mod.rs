@@ -11,9 +11,9 @@ pub mod directory;
 pub mod explain;
 mod explain_text;
 pub mod ids;
+pub mod keyset;
 #[cfg(test)]
 mod naive;
-pub mod keyset;
 pub mod policy;
 pub mod projection;
 pub mod refusal;

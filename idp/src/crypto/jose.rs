@@ -156,9 +156,8 @@ impl Signer {
         };
         let jwk = public_jwk(alg, &public).ok_or_else(|| CryptoError::new("the public key has an unexpected form"))?;
         let verifier = Verifier::new(alg, &public)?;
-        let header = |typ: Typ| {
-            b64(format!(r#"{{"alg":"{}","kid":"{}","typ":"{}"}}"#, alg.as_str(), jwk.kid, typ.as_str())) + "."
-        };
+        let header =
+            |typ: Typ| b64(format!(r#"{{"alg":"{}","kid":"{}","typ":"{}"}}"#, alg.as_str(), jwk.kid, typ.as_str())) + ".";
         Ok(Self { pair, alg, verifier, jwt_header: header(Typ::Jwt), access_header: header(Typ::AccessToken), jwk })
     }
 

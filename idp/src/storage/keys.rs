@@ -93,7 +93,8 @@ pub async fn activate(tx: &mut Tx, kid: &str, now: Timestamp) -> Result<()> {
 /// # Errors
 /// Any storage error.
 pub async fn retire(tx: &mut Tx, kid: &str, now: Timestamp, until: Timestamp) -> Result<()> {
-    let s = sql!("UPDATE signing_key SET state = 'retired', retired_at = $2, expires_at = $3 WHERE kid = $1 AND state = 'active'");
+    let s =
+        sql!("UPDATE signing_key SET state = 'retired', retired_at = $2, expires_at = $3 WHERE kid = $1 AND state = 'active'");
     tx.one("retire key", s, &[&kid, &now, &until]).await
 }
 
