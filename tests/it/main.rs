@@ -1,4 +1,6 @@
 //! The integration tests: one binary, a module per subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod octopus_adapter;
 mod standin_octopus_api;
 mod standin_octopus_client;

@@ -3,8 +3,9 @@
 use super::OctopusAdapter;
 use super::client::Api;
 use super::describe::Root;
-use super::json::{list, optional, text, texts};
+use super::json::{optional, text, texts};
 use super::links::{expand, link, with_query};
+use super::paging::items;
 use crate::adapter::{AdapterError, Change, Result};
 use serde_json::Value;
 
@@ -51,7 +52,7 @@ impl OctopusAdapter {
         while let Some(page) = next {
             let page = api.get(&page).await?;
             next = link(&page, "Page.Next").map(Into::into);
-            for event in list(&page, "Items") {
+            for event in items(&page)? {
                 let id = number(event)?;
                 any |= id >= seen;
                 if id <= seen {
@@ -73,7 +74,7 @@ impl OctopusAdapter {
     /// Number of the newest event, 0 when there is none.
     async fn newest(&self, api: &Api<'_>, root: &Root) -> Result<u64> {
         let page = api.get(&address(root, &[("take", "1")])?).await?;
-        list(&page, "Items").first().map_or(Ok(0), number)
+        items(&page)?.first().map_or(Ok(0), number)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Collections: `{Items, TotalResults, Links{Page.Next}}`, or a bare list.
 
 use super::client::Api;
-use super::json::list;
 use super::links::link;
 use crate::adapter::{AdapterError, Result};
 use serde_json::Value;
@@ -32,6 +31,12 @@ async fn read(api: &Api<'_>, first: &str) -> Result<Option<Vec<Value>>> {
     Ok(pages.finish())
 }
 
+/// The items of one page.
+pub(super) fn items(page: &Value) -> Result<&[Value]> {
+    let items = page.get("Items").and_then(Value::as_array).map(Vec::as_slice);
+    items.ok_or_else(|| AdapterError::Garbage("a collection without `Items`".into()))
+}
+
 #[derive(Default)]
 struct Pages {
     items: Vec<Value>,
@@ -47,10 +52,7 @@ impl Pages {
             self.items.extend(items);
             return Ok(None);
         }
-        if !page.get("Items").is_some_and(Value::is_array) {
-            return Err(AdapterError::Garbage("a collection without `Items`".into()));
-        }
-        for item in list(&page, "Items") {
+        for item in items(&page)? {
             let id = item.get("Id").and_then(Value::as_str);
             if id.is_none_or(|id| self.ids.insert(id.to_owned())) {
                 self.items.push(item.clone());

@@ -1,0 +1,227 @@
+//! The Octopus adapter against the stand-in server: the conformance suite on several versions and assumptions, then
+//! what only this adapter does.
+
+mod faults;
+mod hands;
+mod probe;
+mod proxy;
+
+use hands::Hands;
+use odcm_space_plugin::conformance::{self, Bench};
+use odcm_space_plugin::octopus::{OctopusAdapter, OctopusConfig};
+use odcm_space_plugin::{AccountChange, AdapterError, Capability, NewAccount, SpaceAdapter};
+use odcm_tests::standins::octopus::{Switches, Version};
+
+fn bob() -> NewAccount {
+    NewAccount { username: "bob".into(), email: "bob@x.example".into(), display_name: "Bob".into() }
+}
+
+fn strict() -> Switches {
+    Switches { strict_roundtrip: ["*".to_owned()].into(), ..Switches::default() }
+}
+
+async fn conforms(version: Version, switches: Switches) {
+    let make = async || Box::new(Hands::start(version, switches.clone()).await) as Box<dyn Bench>;
+    assert_eq!(conformance::run(make).await, []);
+}
+
+#[tokio::test]
+async fn a_server_of_2022_conforms() {
+    conforms(Version::OLDEST, strict()).await;
+}
+
+#[tokio::test]
+async fn a_server_with_generic_openid_connect_conforms() {
+    conforms(Version::new(2025, 4, 100), strict()).await;
+}
+
+/// Every assumption the other way round, but the two that take something away; they have tests of their own.
+#[tokio::test]
+async fn a_server_that_behaves_otherwise_conforms() {
+    let usual = Switches::default();
+    let other = Switches {
+        disable_ends_sessions: !usual.disable_ends_sessions,
+        put_without_identities_clears: !usual.put_without_identities_clears,
+        post_inactive_user_allowed: !usual.post_inactive_user_allowed,
+        put_users_keeps_eid: !usual.put_users_keeps_eid,
+        put_without_secret_clears: !usual.put_without_secret_clears,
+        mixed_lists_default_to_all: !usual.mixed_lists_default_to_all,
+        events_from_auto_id_inclusive: !usual.events_from_auto_id_inclusive,
+        generic_supports_iss: !usual.generic_supports_iss,
+        lists_omit_last_modified: !usual.lists_omit_last_modified,
+        password_change_ends_sessions: !usual.password_change_ends_sessions,
+        ..strict()
+    };
+    conforms(Version::new(2023, 1, 9626), other).await;
+}
+
+#[tokio::test]
+async fn capabilities_are_read_from_links_and_sections() {
+    let old = Hands::start(Version::OLDEST, strict()).await;
+    let described = old.adapter.describe().await.unwrap();
+    assert_eq!(described.version, "2022.2.4498");
+    assert_eq!(described.installation_id, old.standin.snapshot().installation_id);
+    let all = [
+        Capability::InnerSpaces,
+        Capability::RevokeSessions,
+        Capability::ListApiKeys,
+        Capability::ClientSecret,
+        Capability::EventCursor,
+    ];
+    assert_eq!(described.capabilities, all.into());
+    let provider = old.adapter.provider().await.unwrap();
+    assert_eq!((provider.section.as_str(), provider.name.as_str()), ("authentication-od", "Okta"));
+    assert_eq!(provider.redirect_path, "/api/users/authenticatedToken/Okta");
+
+    let new = Hands::start(Version::new(2025, 4, 1), strict()).await;
+    assert!(new.adapter.describe().await.unwrap().capabilities.contains(&Capability::GenericOidc));
+    let provider = new.adapter.provider().await.unwrap();
+    assert_eq!((provider.section.as_str(), provider.name.as_str()), ("authentication-generic-oidc", "Generic OpenID Connect"));
+    assert_eq!(provider.redirect_path, "/api/users/authenticatedToken/GenericOidc");
+}
+
+/// A server that hides the name of a provider until it is enabled: no account with a guessed name.
+#[tokio::test]
+async fn identities_wait_until_the_provider_has_a_name() {
+    let switches = Switches { identity_metadata_enabled_only: true, ..strict() };
+    let hands = Hands::start(Version::new(2025, 4, 1), switches).await;
+    let early = hands.adapter.create_account(&bob()).await;
+    assert!(matches!(early, Err(AdapterError::Unavailable { .. })), "{early:?}");
+    assert!(hands.standin.user("bob").is_none());
+    hands.configure(true, "https://odcm.example", "mars", None).await;
+    let bob = hands.fresh_adapter().create_account(&bob()).await.unwrap();
+    assert_eq!(bob.identities, ["Generic OpenID Connect"]);
+}
+
+#[tokio::test]
+async fn a_key_of_a_person_that_may_not_be_deleted_is_reported() {
+    let switches = Switches { admin_may_delete_human_keys: false, ..strict() };
+    let hands = Hands::start(Version::OLDEST, switches).await;
+    let id = hands.create_account("carol", "carol@x.example").await;
+    hands.standin.create_api_key(&id, "build");
+    let keys = hands.adapter.api_keys(&id).await.unwrap();
+    let refused = hands.adapter.delete_api_key(&id, &keys[0].id).await;
+    assert!(matches!(refused, Err(AdapterError::Denied(_))), "{refused:?}");
+    assert_eq!(hands.adapter.api_keys(&id).await.unwrap(), keys);
+}
+
+#[tokio::test]
+async fn the_agents_own_account_is_never_shut_out() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let own = hands.standin.user("odcm-agent").unwrap().id;
+    let key = hands.adapter.api_keys(&own).await.unwrap().remove(0);
+    let off = AccountChange { active: Some(false), ..AccountChange::default() };
+    for refused in [
+        hands.adapter.change_account(&own, &off).await.map(drop),
+        hands.adapter.delete_api_key(&own, &key.id).await,
+        hands.adapter.end_sessions(&own).await,
+    ] {
+        assert!(matches!(&refused, Err(AdapterError::Invalid(text)) if text.contains("own account")), "{refused:?}");
+    }
+    assert!(hands.standin.user("odcm-agent").unwrap().is_active);
+    assert_eq!(hands.adapter.api_keys(&own).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_written_when_all_is_as_it_should_be() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let account = hands.adapter.create_account(&bob()).await.unwrap();
+    let same = AccountChange {
+        username: Some("bob".into()),
+        email: Some("bob@x.example".into()),
+        active: Some(true),
+        ensure_our_identity: true,
+        remove_foreign_identities: true,
+        ..AccountChange::default()
+    };
+    hands.adapter.change_account(&account.id, &same).await.unwrap();
+    let writes =
+        hands.standin.seen().into_iter().filter(|seen| seen.method != "GET" && seen.user_id.as_deref() == Some("Users-2"));
+    assert_eq!(writes.count(), 1, "the creation");
+}
+
+/// The hidden external id of a person who has signed in before survives what the agent does every day.
+#[tokio::test]
+async fn the_hidden_external_id_survives() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let id = hands.adapter.create_account(&bob()).await.unwrap().id;
+    let eid = odcm_tests::standins::octopus::Claim { value: "sub-1".into(), identifying: true, server_only: true };
+    hands.standin.edit(|state| {
+        state.users.get_mut(&id).unwrap().identities[0].claims.insert("eid".into(), eid);
+    });
+    for active in [false, true] {
+        let change = AccountChange { active: Some(active), ensure_our_identity: true, ..AccountChange::default() };
+        hands.adapter.change_account(&id, &change).await.unwrap();
+    }
+    assert_eq!(hands.standin.user("bob").unwrap().identities[0].claim("eid"), Some("sub-1"));
+}
+
+/// Teams of every inner space and of the system come in one list, whatever the server makes of `spaces=all`.
+#[tokio::test]
+async fn teams_of_all_inner_spaces_are_found() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let (status, space) = hands
+        .call(
+            "POST",
+            "/api/spaces",
+            Some(serde_json::json!({
+                "Name": "Second", "SpaceManagersTeams": ["teams-administrators"], "SpaceManagersTeamMembers": [],
+            })),
+        )
+        .await;
+    assert!(status < 300, "{status} {space}");
+    let space = space["Id"].as_str().unwrap().to_owned();
+    let team = serde_json::json!({"Name": "Elsewhere", "SpaceId": space, "MemberUserIds": []});
+    let (status, team) = hands.call("POST", "/api/teams", Some(team)).await;
+    assert_eq!(status, 201, "{team}");
+    let id = team["Id"].as_str().unwrap();
+    let teams = hands.adapter.teams().await.unwrap();
+    let found = teams.iter().find(|team| team.id == id).unwrap();
+    assert_eq!(found.inner_space.as_ref(), Some(&space));
+    let managers = teams.iter().find(|team| team.id == format!("teams-spacemanagers-{space}")).unwrap();
+    assert!(managers.administrative);
+    assert!(teams.iter().any(|team| team.inner_space.as_deref() == Some("Spaces-1")));
+    assert!(teams.iter().any(|team| team.inner_space.is_none()));
+    assert_eq!(hands.adapter.team(id).await.unwrap().as_ref(), Some(found));
+}
+
+#[tokio::test]
+async fn a_role_with_administrator_rights_makes_its_team_administrative() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let id = hands.create_team("Helpers", &[], "group-1").await;
+    assert!(!hands.adapter.teams().await.unwrap().iter().any(|team| team.id == id && team.administrative));
+    hands.standin.give_role(&id, "userroles-systemmanager", &[]);
+    assert!(hands.adapter.teams().await.unwrap().iter().any(|team| team.id == id && team.administrative));
+    hands.standin.give_role(
+        &hands.create_team("Deployers", &[], "group-2").await,
+        "userroles-projectdeployer",
+        &["Environments-1"],
+    );
+    let teams = hands.adapter.teams().await.unwrap();
+    assert!(teams.iter().any(|team| team.name == "Deployers" && !team.administrative));
+}
+
+/// More people than fit on a page, and a server that gives smaller pages than asked for.
+#[tokio::test]
+async fn long_lists_come_whole() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let proxy = proxy::Proxy::start(&hands, proxy::Twist::PagesOf(7)).await;
+    for number in 0..40 {
+        hands.standin.create_user(&format!("person-{number}"), None, None);
+    }
+    let direct = hands.adapter.accounts().await.unwrap();
+    assert_eq!(direct.len(), 42);
+    assert_eq!(proxy.adapter().accounts().await.unwrap(), direct);
+}
+
+#[tokio::test]
+async fn a_server_below_a_virtual_directory_is_reached() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let proxy = proxy::Proxy::start(&hands, proxy::Twist::Directory("/deploy")).await;
+    let adapter = OctopusAdapter::new(OctopusConfig::new(&format!("{}/deploy/", proxy.url), hands.standin.admin_key())).unwrap();
+    assert_eq!(adapter.describe().await.unwrap().version, "2022.2.4498");
+    let account = adapter.create_account(&bob()).await.unwrap();
+    let off = AccountChange { active: Some(false), ..AccountChange::default() };
+    assert!(!adapter.change_account(&account.id, &off).await.unwrap().active);
+    assert!(proxy.paths().iter().all(|path| path.starts_with("/deploy/")), "{:?}", proxy.paths());
+}
