@@ -9,6 +9,7 @@ pub mod core;
 pub mod crypto;
 pub mod deps;
 pub mod ports;
+pub mod server;
 pub mod storage;
 #[doc(hidden)]
 pub mod testing;

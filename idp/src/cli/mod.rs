@@ -2,8 +2,13 @@
 //!
 //! May use: everything (it belongs to the composition root). Example: `odcm config check --config odcm.toml`.
 
+mod serve;
+
 use crate::config::{self, Config};
-use clap::{Parser, Subcommand};
+use crate::core::policy::{Actor, Right, Role, Scope, Via};
+use crate::crypto::jose::Alg;
+use crate::{accounts, server};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,9 +25,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server.
+    Serve,
+    /// Bring the database up to date, without running the server.
+    Migrate,
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Signing keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,33 +47,83 @@ enum ConfigCommand {
     Reference,
 }
 
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Publish a new signing key; it signs a little later, and the old one stays published until its tokens have expired.
+    Rotate {
+        /// Which algorithm.
+        #[arg(value_enum)]
+        alg: KeyAlg,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KeyAlg {
+    /// RSA 2048 with SHA-256: what Octopus servers need.
+    Rs256,
+    /// ECDSA on P-256.
+    Es256,
+    /// Ed25519: signs the documents for agents.
+    Fleet,
+}
+
 /// Runs a command.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let result = match &cli.command {
-        Command::Config(ConfigCommand::Template) => {
-            say(&config::template());
-            Ok(())
+    match execute(&cli) {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
         }
-        Command::Config(ConfigCommand::Reference) => {
-            say(&config::markdown());
-            Ok(())
-        }
-        Command::Config(ConfigCommand::Check) => load(&cli).map(|config| {
-            say(&format!(
-                "The configuration is right: ODCM answers as {} and listens on {}.\n",
-                config.settings.public.issuer(),
-                config.listen
-            ));
-        }),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             complain(&message);
             ExitCode::FAILURE
         }
     }
+}
+
+fn execute(cli: &Cli) -> Result<String, String> {
+    match &cli.command {
+        Command::Config(ConfigCommand::Template) => Ok(config::template()),
+        Command::Config(ConfigCommand::Reference) => Ok(config::markdown()),
+        Command::Config(ConfigCommand::Check) => load(cli).map(|config| {
+            format!(
+                "The configuration is right: ODCM answers as {} and listens on {}.\n",
+                config.settings.public.issuer(),
+                config.listen
+            )
+        }),
+        Command::Serve => serve::serve(load(cli)?).map(|()| String::new()),
+        Command::Migrate => {
+            let config = load(cli)?;
+            serve::block_on(&config, async {
+                let db = server::database(&config).await?;
+                db.migrate().await.map_err(|e| format!("cannot bring the database up to date: {e}"))?;
+                db.close().await;
+                Ok("The database is up to date.\n".to_owned())
+            })
+        }
+        Command::Keys(KeysCommand::Rotate { alg }) => {
+            let config = load(cli)?;
+            let alg = match alg {
+                KeyAlg::Rs256 => Alg::Rs256,
+                KeyAlg::Es256 => Alg::Es256,
+                KeyAlg::Fleet => Alg::EdDsa,
+            };
+            serve::block_on(&config, async {
+                let deps = server::open(&config).await?;
+                let kid = accounts::keys::rotate(&deps, &host(), alg).await.map_err(|e| e.to_string())?;
+                Ok(format!("The new key {kid} is published and will sign soon.\n"))
+            })
+        }
+    }
+}
+
+/// Whoever has a shell on the host: may do everything, and the audit says so.
+fn host() -> Actor {
+    let name = ["SUDO_USER", "USER"].iter().find_map(|v| std::env::var(v).ok()).unwrap_or_else(|| "unknown".into());
+    let rights = vec![Right { role: Role::Owner, scope: Scope::All }];
+    Actor { person: None, name: format!("{name} on the host"), via: Via::Host, rights, address: None, request_id: None }
 }
 
 fn load(cli: &Cli) -> Result<Config, String> {

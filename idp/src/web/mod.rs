@@ -6,3 +6,11 @@ pub mod management;
 mod serve;
 
 pub use serve::serve;
+
+use crate::deps::Deps;
+use axum::Router;
+
+/// Every route of the public listener, with its middleware.
+pub fn router(deps: &Deps) -> Router {
+    Router::new().with_state(deps.clone())
+}

@@ -1,0 +1,85 @@
+//! The composition root: from [`Config`] to a running server.
+//!
+//! May use: everything. Example: `server::run(config, stop).await`.
+
+use crate::accounts::{deployment, keys};
+use crate::config::Config;
+use crate::crypto::jose;
+use crate::crypto::keys::KeyStore;
+use crate::crypto::password::{Hasher, HasherOptions};
+use crate::crypto::seal::{MasterKey, Sealer};
+use crate::deps::{Deps, Inner, Live, Wake};
+use crate::ports::{Clock, Entropy, Metrics};
+use crate::storage::{ConnectOptions, Db};
+use crate::web;
+use tokio::sync::watch;
+
+/// Opens the database as configured, without looking at its schema.
+///
+/// # Errors
+/// A sentence for people.
+pub async fn database(config: &Config) -> Result<Db, String> {
+    let options =
+        ConnectOptions { url: config.database_url.clone(), connections: config.database_connections, wait: config.database_wait };
+    // The URL may hold a password: it is not repeated.
+    Db::connect(&options).await.map_err(|e| format!("cannot open the database ([database] url): {e}"))
+}
+
+/// Everything that use cases need: database brought up to date, master key, deployment row, signing keys.
+///
+/// # Errors
+/// A sentence for people that names the setting to look at.
+pub async fn open(config: &Config) -> Result<Deps, String> {
+    let (clock, entropy) = (Clock::system(), Entropy::system());
+    let master = match &config.master_key {
+        Some(text) => MasterKey::parse(text),
+        None => MasterKey::read_or_create(&config.master_key_path, &entropy),
+    };
+    let sealer = Sealer::new(master.map_err(|e| format!("[secrets] master key: {e}"))?, Vec::new(), entropy.clone());
+    let db = database(config).await?;
+    db.migrate().await.map_err(|e| format!("cannot bring the database up to date: {e}"))?;
+    let settings = config.settings.clone();
+    deployment::open(&db, &sealer, &settings.public, &clock, &entropy).await.map_err(|e| e.to_string())?;
+    let store = KeyStore::default();
+    let overlap_s = settings.tokens.key_overlap;
+    let parts = keys::Parts { db: &db, sealer: &sealer, store: &store, clock: &clock, entropy: &entropy, overlap_s };
+    keys::ensure(parts, jose::generate).await.map_err(|e| format!("cannot load the signing keys: {e}"))?;
+    let sign_in = &settings.sign_in;
+    let options = HasherOptions::new(sign_in.argon2_memory, sign_in.argon2_passes, sign_in.hash_threads);
+    let hasher =
+        Hasher::start(options, entropy.clone()).map_err(|e| format!("cannot start the password hashing threads: {e}"))?;
+    Ok(Deps::new(Inner {
+        settings,
+        db,
+        clock,
+        entropy,
+        metrics: Metrics::default(),
+        keys: store,
+        sealer,
+        hasher,
+        wake: Wake::default(),
+        agents: Wake::default(),
+        live: Live::default(),
+    }))
+}
+
+/// Serves until `stop` turns true, then drains.
+///
+/// # Errors
+/// A sentence for people.
+pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), String> {
+    let deps = open(&config).await?;
+    tracing::info!(issuer = deps.settings.public.issuer(), listen = %config.listen, engine = ?deps.db.engine(), "ODCM serves");
+    let management = config.management.map(|listen| {
+        let router = web::management::routes().with_state(deps.clone());
+        tokio::spawn(web::serve(router, listen, None, config.drain, stop.clone()))
+    });
+    let served = web::serve(web::router(&deps), config.listen, config.tls, config.drain, stop).await;
+    if let Some(management) = management
+        && let Ok(Err(message)) = management.await
+    {
+        tracing::error!("the management listener failed: {message}");
+    }
+    deps.db.close().await;
+    served
+}
