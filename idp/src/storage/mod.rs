@@ -8,21 +8,34 @@
 
 pub mod adoption;
 pub mod agents;
+pub mod api_tokens;
 pub mod audit;
 pub mod bindings;
 mod connect;
+pub mod credentials;
 mod db;
 pub mod deployment;
+pub mod directory;
 pub mod documents;
+pub mod emails;
 mod error;
+pub mod grants;
+pub mod groups;
 pub mod jobs;
 pub mod keys;
 pub mod leases;
 pub mod links;
 pub mod marks;
+pub mod memberships;
+pub mod page;
+pub mod people;
 pub mod reports;
+pub mod revocation;
+pub mod rights;
 pub mod sections;
+pub mod spaces;
 mod types;
+pub mod visits;
 
 pub use connect::{ConnectOptions, Engine, fresh_postgres};
 pub use db::{Arg, Attempt, Db, FromRow, Row, Rowish, STATEMENTS, Stmt, Tx, TxCount, is_write};
