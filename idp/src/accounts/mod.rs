@@ -4,9 +4,26 @@
 //! May use: `connectors`, `storage`, `crypto`, `net`, config types, `core`, `ports`. Every function takes `&Deps` and the
 //! `&Actor`, asks `actor.may(…)` first, and rings `deps.wake` after a commit that left marks.
 
+pub mod access;
+pub mod actors;
 pub mod agents;
+pub mod api_tokens;
+pub mod audit;
 pub mod deployment;
+mod desk;
+pub mod emails;
 mod error;
+pub mod grants;
+pub mod groups;
+pub mod input;
 pub mod keys;
+pub mod launcher;
+pub mod links;
+pub mod memberships;
+mod names;
+pub mod people;
+pub mod rights;
+pub mod spaces;
 
+pub use actors::actor_for_person;
 pub use error::{Error, Result};

@@ -6,6 +6,7 @@
 pub mod access;
 mod access_graph;
 pub mod change;
+pub mod client;
 pub mod difference;
 pub mod directory;
 pub mod explain;

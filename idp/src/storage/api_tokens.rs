@@ -62,9 +62,7 @@ pub async fn usable(db: &mut impl Rowish, hash: &[u8], now: Timestamp) -> Result
 /// Any storage error.
 pub async fn find(db: &mut impl Rowish, id: &ApiTokenId) -> Result<Option<ApiToken>> {
     db.opt(
-        sql!(
-            "SELECT id, person_id, name, scopes, created_at, expires_at, last_used_at, revoked_at FROM api_token WHERE id = $1"
-        ),
+        sql!("SELECT id, person_id, name, scopes, created_at, expires_at, last_used_at, revoked_at FROM api_token WHERE id = $1"),
         &[id],
     )
     .await

@@ -85,13 +85,7 @@ pub struct Link {
 ///
 /// # Errors
 /// Any storage error.
-pub async fn insert_link(
-    tx: &mut Tx,
-    hash: &[u8],
-    purpose: Purpose,
-    link: &Link,
-    now: Timestamp,
-) -> Result<()> {
+pub async fn insert_link(tx: &mut Tx, hash: &[u8], purpose: Purpose, link: &Link, now: Timestamp) -> Result<()> {
     tx.one(
         "one-time link",
         sql!(

@@ -199,7 +199,7 @@ pub async fn spaces_of_person(db: &mut impl Rowish, person: &PersonId) -> Result
 ///
 /// # Errors
 /// Any storage error.
-pub async fn due(db: &mut impl Rowish, since: Timestamp, now: Timestamp) -> Result<BTreeSet<SpaceId>> {
+pub async fn due_spaces(db: &mut impl Rowish, since: Timestamp, now: Timestamp) -> Result<BTreeSet<SpaceId>> {
     let rows = db
         .all(
             sql!(

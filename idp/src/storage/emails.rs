@@ -190,11 +190,7 @@ pub struct Claim {
 /// # Errors
 /// Any storage error.
 pub async fn claim(db: &mut impl Rowish, name: Name, key: &str) -> Result<Option<Claim>> {
-    db.opt(
-        sql!("SELECT person_id, held, since FROM name_claim WHERE kind = $1 AND name_key = $2"),
-        &[&name.column(), &key],
-    )
-    .await
+    db.opt(sql!("SELECT person_id, held, since FROM name_claim WHERE kind = $1 AND name_key = $2"), &[&name.column(), &key]).await
 }
 
 /// Gives a name to a person, whoever had it.

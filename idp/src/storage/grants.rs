@@ -144,9 +144,7 @@ pub async fn insert(tx: &mut Tx, g: &Grant, now: Timestamp, by: &str) -> Result<
 pub async fn update(tx: &mut Tx, id: &GrantId, version: i64, span: Span) -> Result<bool> {
     let rows = tx
         .exec(
-            sql!(
-                "UPDATE space_grant SET from_at = $3, until_at = $4, version = version + 1 WHERE id = $1 AND version = $2"
-            ),
+            sql!("UPDATE space_grant SET from_at = $3, until_at = $4, version = version + 1 WHERE id = $1 AND version = $2"),
             &[id, &version, &span.from, &span.until],
         )
         .await?;

@@ -33,6 +33,7 @@ pub mod reports;
 pub mod revocation;
 pub mod rights;
 pub mod sections;
+pub mod space_clients;
 pub mod spaces;
 mod types;
 pub mod visits;

@@ -78,12 +78,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// Any storage error.
-pub async fn page(
-    db: &mut impl Rowish,
-    filter: &Filter,
-    after: Option<&(String, PersonId)>,
-    limit: i64,
-) -> Result<Page<Person>> {
+pub async fn page(db: &mut impl Rowish, filter: &Filter, after: Option<&(String, PersonId)>, limit: i64) -> Result<Page<Person>> {
     let like = filter.text.as_deref().map(super::page::like);
     let (key, id) = after.map_or((String::new(), String::new()), |(key, id)| (key.clone(), id.to_string()));
     let rows = db

@@ -95,8 +95,7 @@ pub async fn end_of_client(tx: &mut Tx, holder: &Holder, now: Timestamp) -> Resu
 /// Any storage error.
 pub async fn end_tokens(tx: &mut Tx, person: &PersonId, now: Timestamp) -> Result<()> {
     tx.exec(sql!("DELETE FROM auth_code WHERE person_id = $1"), &[person]).await?;
-    tx.exec(sql!("UPDATE token_family SET revoked_at = $2 WHERE person_id = $1 AND revoked_at IS NULL"), &[person, &now])
-        .await?;
+    tx.exec(sql!("UPDATE token_family SET revoked_at = $2 WHERE person_id = $1 AND revoked_at IS NULL"), &[person, &now]).await?;
     Ok(())
 }
 

@@ -175,9 +175,7 @@ pub async fn put(tx: &mut Tx, r: &RightRow) -> Result<()> {
 pub async fn held(db: &mut impl Rowish, person: &PersonId, right: &Right) -> Result<Option<(RightId, Option<Timestamp>)>> {
     let (kind, scope) = scope_columns(&right.scope);
     db.opt(
-        sql!(
-            "SELECT id, until_at FROM admin_right WHERE person_id = $1 AND role = $2 AND scope_kind = $3 AND scope_id = $4"
-        ),
+        sql!("SELECT id, until_at FROM admin_right WHERE person_id = $1 AND role = $2 AND scope_kind = $3 AND scope_id = $4"),
         &[person, &role_column(right.role), &kind, &scope],
     )
     .await
