@@ -111,7 +111,7 @@ impl FakeOp {
     /// # Errors
     /// The key.
     pub fn rotate(&self, kid: &str) -> Result<(), String> {
-        let key = first_key()?;
+        let key = Arc::new(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|error| error.to_string())?);
         let mut inner = self.lock();
         inner.key = key;
         kid.clone_into(&mut inner.kid);
