@@ -389,7 +389,6 @@ CREATE TABLE session (
     hash            BYTEA  NOT NULL UNIQUE,      -- SHA-256 of the cookie
     person_id       TEXT   NOT NULL REFERENCES person (id),
     authentications TEXT   NOT NULL,             -- JSON list of method, time, identity (rules C8)
-    csrf            BYTEA  NOT NULL,
     created_at      BIGINT NOT NULL,
     last_seen_at    BIGINT NOT NULL,
     expires_at      BIGINT NOT NULL,
@@ -410,7 +409,7 @@ CREATE TABLE client_session (
 
 -- A sign-in under way: one persisted state, one dispatcher.
 CREATE TABLE login (
-    hash       BYTEA  NOT NULL PRIMARY KEY,      -- SHA-256 of the flow id in the cookie
+    hash       BYTEA  NOT NULL PRIMARY KEY,      -- SHA-256 of the flow id in the address and the browser's cookie
     state      TEXT   NOT NULL,                  -- JSON of core::login
     version    BIGINT NOT NULL,
     created_at BIGINT NOT NULL,

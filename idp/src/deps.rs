@@ -38,6 +38,10 @@ pub struct Inner {
     pub agents: Wake,
     /// Tells live pages which Space has news.
     pub live: Live,
+    /// Renders pages.
+    pub pages: crate::pages::Pages,
+    /// Ways to prove who somebody is.
+    pub connectors: crate::connectors::Registry,
 }
 
 impl Deps {

@@ -33,7 +33,9 @@ const SIDEWAYS: &[(&str, &str)] = &[
 
 /// Uses of a higher room that are meant, each with its reason.
 const UPWARDS: &[(&str, &str, &str)] = &[
-    ("http", "accounts", "an extractor asks the use case that turns a session or token into an actor"),
+    ("deps", "pages", "the template engine is one of the shared parts"),
+    ("deps", "connectors", "the list of connectors is one of the shared parts"),
+    ("http", "accounts", "problem documents are made from what use cases say"),
     ("connectors", "deps", "the local connector verifies passwords against the database"),
 ];
 

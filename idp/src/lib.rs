@@ -5,9 +5,13 @@
 pub mod accounts;
 pub mod cli;
 pub mod config;
+pub mod connectors;
 pub mod core;
 pub mod crypto;
 pub mod deps;
+pub mod http;
+pub mod login;
+pub mod pages;
 pub mod ports;
 pub mod server;
 pub mod storage;

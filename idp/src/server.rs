@@ -4,11 +4,13 @@
 
 use crate::accounts::{deployment, keys};
 use crate::config::Config;
+use crate::connectors::Registry;
 use crate::crypto::jose;
 use crate::crypto::keys::KeyStore;
 use crate::crypto::password::{Hasher, HasherOptions};
 use crate::crypto::seal::{MasterKey, Sealer};
 use crate::deps::{Deps, Inner, Live, Wake};
+use crate::pages::Pages;
 use crate::ports::{Clock, Entropy, Metrics};
 use crate::storage::{ConnectOptions, Db};
 use crate::web;
@@ -48,6 +50,7 @@ pub async fn open(config: &Config) -> Result<Deps, String> {
     let options = HasherOptions::new(sign_in.argon2_memory, sign_in.argon2_passes, sign_in.hash_threads);
     let hasher =
         Hasher::start(options, entropy.clone()).map_err(|e| format!("cannot start the password hashing threads: {e}"))?;
+    let pages = Pages::from_settings(&settings);
     Ok(Deps::new(Inner {
         settings,
         db,
@@ -60,6 +63,8 @@ pub async fn open(config: &Config) -> Result<Deps, String> {
         wake: Wake::default(),
         agents: Wake::default(),
         live: Live::default(),
+        pages,
+        connectors: Registry::default(),
     }))
 }
 

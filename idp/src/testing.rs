@@ -6,6 +6,7 @@
 
 use crate::accounts::{deployment, keys};
 use crate::config::{PublicUrl, Settings};
+use crate::connectors::Registry;
 use crate::core::Timestamp;
 use crate::crypto::CryptoError;
 use crate::crypto::jose::{self, Alg};
@@ -13,6 +14,7 @@ use crate::crypto::keys::KeyStore;
 use crate::crypto::password::{Hasher, HasherOptions};
 use crate::crypto::seal::{MasterKey, Sealer};
 use crate::deps::{Deps, Inner, Live, Wake};
+use crate::pages::Pages;
 use crate::ports::{Clock, Entropy, Hand, Metrics};
 use crate::storage::{ConnectOptions, Db};
 use std::path::{Path, PathBuf};
@@ -103,6 +105,7 @@ pub async fn deps_with(change: impl FnOnce(&mut Settings)) -> TestDeps {
     let options = HasherOptions::new(settings.sign_in.argon2_memory, settings.sign_in.argon2_passes, 1);
     let hasher = Hasher::start(options, entropy.clone()).expect("a hasher");
     let (metrics, wake) = (Metrics::default(), Wake::default());
+    let pages = Pages::from_settings(&settings);
     let deps = Deps::new(Inner {
         settings,
         db,
@@ -115,6 +118,8 @@ pub async fn deps_with(change: impl FnOnce(&mut Settings)) -> TestDeps {
         wake,
         agents: Wake::default(),
         live: Live::default(),
+        pages,
+        connectors: Registry::default(),
     });
     TestDeps { deps, hand, folder }
 }

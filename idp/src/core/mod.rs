@@ -13,11 +13,15 @@ pub mod explain;
 mod explain_text;
 pub mod ids;
 pub mod keyset;
+pub mod login;
+#[cfg(test)]
+mod login_tests;
 #[cfg(test)]
 mod naive;
 pub mod policy;
 pub mod projection;
 pub mod refusal;
+pub mod session;
 pub mod text;
 pub mod time;
 

@@ -114,23 +114,16 @@ fn changed(state: &mut State, actor: &Actor, before: Option<&ScopedUserRole>, af
     events::changed(state, actor, subject, before.map(full).as_ref(), after.map(full).as_ref());
 }
 
-/// Gives a role as a body says, with all checks; answers the resource.
-///
-/// # Errors
-/// 400, 401 or 403 as the API answers them.
-pub fn make(req: &Req, state: &mut State, body: &Body) -> Result<Value, ApiError> {
-    let actor = req.need(state, "TeamEdit")?.clone();
+async fn create(req: Req, body: Body) -> ApiResult {
+    let mut state = req.app.write();
+    let actor = req.need(&state, "TeamEdit")?.clone();
     let mut scoped = ScopedUserRole::default();
-    read(req, state, &actor, body, &mut scoped)?;
+    read(&req, &state, &actor, &body, &mut scoped)?;
     scoped.id = state.next_id("ScopedUserRoles");
-    changed(state, &Actor::of(req, &actor), None, Some(&scoped));
+    changed(&mut state, &Actor::of(&req, &actor), None, Some(&scoped));
     let answer = full(&scoped);
     state.scoped_roles.insert(scoped.id.clone(), scoped);
-    Ok(answer)
-}
-
-async fn create(req: Req, body: Body) -> ApiResult {
-    created(&make(&req, &mut req.app.write(), &body)?)
+    created(&answer)
 }
 
 async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
@@ -146,22 +139,14 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
     ok(&answer)
 }
 
-/// Takes a role away, with all checks.
-///
-/// # Errors
-/// 400, 401, 403 or 404 as the API answers them.
-pub fn remove(req: &Req, state: &mut State, id: &str) -> Result<(), ApiError> {
-    let actor = req.need(state, "TeamEdit")?.clone();
-    let old = find(state, id)?.clone();
+async fn delete(req: Req, Path(id): Path<String>) -> ApiResult {
+    let mut state = req.app.write();
+    let actor = req.need(&state, "TeamEdit")?.clone();
+    let old = find(&state, &id)?.clone();
     if state.teams.get(&old.team_id).is_some_and(|team| !team.can_change_roles) {
         return Err(ApiError::invalid("The roles of this team cannot be changed."));
     }
-    state.scoped_roles.remove(id);
-    changed(state, &Actor::of(req, &actor), Some(&old), None);
-    Ok(())
-}
-
-async fn delete(req: Req, Path(id): Path<String>) -> ApiResult {
-    remove(&req, &mut req.app.write(), &id)?;
+    state.scoped_roles.remove(&id);
+    changed(&mut state, &Actor::of(&req, &actor), Some(&old), None);
     ok(&json!({}))
 }

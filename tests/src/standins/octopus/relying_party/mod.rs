@@ -15,7 +15,6 @@ mod token;
 use serde_json::Value;
 
 use super::{config::Version, state::State};
-pub use authorize::{begin, is_local, provider};
 pub use callback::routes;
 pub use discovery::Memory;
 

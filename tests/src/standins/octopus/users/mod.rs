@@ -22,7 +22,6 @@ use super::{
     state::{State, User},
 };
 pub use identities::providers;
-pub use update::replace;
 
 /// Routes of users.
 pub fn routes() -> Router<App> {

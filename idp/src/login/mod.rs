@@ -1,0 +1,40 @@
+//! Signing in: one stored flow, one dispatcher, one file per step; sessions kept on the server; and the pages of a person's
+//! own (`/`, `/account`, one-time links).
+//!
+//! May use: `accounts`, `http`, `pages`, `connectors` and what lies below. Protocols call [`begin`] with a [`Demand`], get
+//! the browser back at `Demand::return_to` and ask [`finished`] what came of it. Handlers that need to know who asks take
+//! [`Person`] (session cookie) or [`Token`] (bearer API token).
+//!
+//! Example: `async fn page(person: Person) -> Response { … person.actor.may(&Act::ReadAll)? … }`
+
+mod dispatcher;
+mod extract;
+mod flow;
+mod logout;
+mod passwords;
+mod session;
+mod steps;
+mod throttle;
+
+pub use crate::core::login::{Client, ConsentRule, Demand};
+pub use crate::core::session::{Authentication, Method, Session};
+pub use extract::{Person, Token};
+pub use flow::{Finished, Outcome, begin, finished};
+pub use passwords::check_new as check_new_password;
+pub use session::{clear_cookies, client_session, end_session, session};
+
+use crate::deps::Deps;
+use axum::Router;
+
+/// `/login…`, `/logout`, `/`, `/account…`, `/link/…`.
+pub fn routes() -> Router<Deps> {
+    Router::new().merge(dispatcher::routes()).merge(steps::routes()).merge(logout::routes())
+}
+
+/// Forgets what expired; run it now and then.
+///
+/// # Errors
+/// Any storage error.
+pub async fn sweep(deps: &Deps) -> Result<u64, crate::storage::Error> {
+    crate::storage::logins::sweep(&deps.db, deps.clock.now()).await
+}

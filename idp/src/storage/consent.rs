@@ -1,0 +1,42 @@
+//! What a person agreed that a client may have.
+
+use super::{Db, Result, Rowish};
+use crate::core::Timestamp;
+use crate::core::ids::{ClientId, PersonId};
+use crate::sql;
+use std::collections::BTreeSet;
+
+async fn scopes(db: &mut impl Rowish, person: &PersonId, client: &ClientId) -> Result<BTreeSet<String>> {
+    let row: Option<(String,)> =
+        db.opt(sql!("SELECT scope FROM consent WHERE person_id = $1 AND client_id = $2"), &[person, client]).await?;
+    Ok(row.map(|(text,)| text.split(' ').map(str::to_owned).collect()).unwrap_or_default())
+}
+
+/// Whether the person agreed to all these scopes before.
+///
+/// # Errors
+/// Any storage error.
+pub async fn covers(db: &mut impl Rowish, person: &PersonId, client: &ClientId, wanted: &[String]) -> Result<bool> {
+    let agreed = scopes(db, person, client).await?;
+    Ok(!agreed.is_empty() && wanted.iter().all(|scope| agreed.contains(scope)))
+}
+
+/// Adds scopes to what the person agreed to.
+///
+/// # Errors
+/// Any storage error.
+pub async fn grant(db: &Db, person: &PersonId, client: &ClientId, new: &[String], now: Timestamp) -> Result<()> {
+    crate::run_tx!(db, "consent.grant", |tx| {
+        let mut all = scopes(tx, person, client).await?;
+        all.extend(new.iter().cloned());
+        let text = all.into_iter().collect::<Vec<_>>().join(" ");
+        tx.one(
+            "consent",
+            sql!(
+                "INSERT INTO consent (person_id, client_id, scope, granted_at) VALUES ($1, $2, $3, $4) ON CONFLICT (person_id, client_id) DO UPDATE SET scope = $3, granted_at = $4"
+            ),
+            &[person, client, &text, &now],
+        )
+        .await
+    })
+}
