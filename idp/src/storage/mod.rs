@@ -11,6 +11,7 @@ pub mod agents;
 pub mod api_tokens;
 pub mod audit;
 pub mod bindings;
+pub mod clients;
 mod connect;
 pub mod consent;
 pub mod credentials;
