@@ -2,6 +2,7 @@
 //!
 //! May use: everything (it belongs to the composition root). Example: `odcm config check --config odcm.toml`.
 
+mod admin;
 mod serve;
 
 use crate::config::{self, Config};
@@ -32,6 +33,9 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The first owner, tokens for programs, and the way back in.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Signing keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -101,6 +105,13 @@ fn execute(cli: &Cli) -> Result<String, String> {
                 db.migrate().await.map_err(|e| format!("cannot bring the database up to date: {e}"))?;
                 db.close().await;
                 Ok("The database is up to date.\n".to_owned())
+            })
+        }
+        Command::Admin(command) => {
+            let config = load(cli)?;
+            serve::block_on(&config, async {
+                let deps = server::open(&config).await?;
+                admin::run(&deps, command).await
             })
         }
         Command::Keys(KeysCommand::Rotate { alg }) => {
