@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 
 /// At most so many ways are named.
 pub const MAX_WAYS: usize = 16;
-// Partial ways looked at before the search gives up naming more: bounds the time on hostile data.
+// Partial ways looked at before the search gives up naming more than the first: bounds the time on hostile data. (The first
+// takes as many looks as it is long.)
 const MAX_LOOKS: usize = 10_000;
 
 /// One edge of a way.
@@ -209,7 +210,7 @@ impl<'v, 'f> Search<'v, 'f> {
         let (mut ways, mut looks) = (Vec::new(), 0);
         while let Some(Reverse((length, open, groups))) = heap.pop() {
             looks += 1;
-            if ways.len() == MAX_WAYS || looks > MAX_LOOKS {
+            if ways.len() == MAX_WAYS || (looks > MAX_LOOKS && !ways.is_empty()) {
                 return (ways, true);
             }
             let Some(last) = groups.last().copied().filter(|_| open) else {

@@ -86,6 +86,7 @@ fn check(facts: &Facts, now: Timestamp, p: &PersonId, s: &SpaceId) {
         assert!(why.ways.iter().all(|way| way.lack == lack));
         return;
     }
+    let begins = |step: &Step| step.proofs.iter().filter_map(|proof| proof.span.from).filter(|from| *from > now).min();
     for way in &why.ways {
         let lacking: Vec<_> = way.steps.iter().filter(|step| !step.holds).collect();
         assert_eq!(lacking.len(), 1, "exactly one edge is lacking: {way:?}");
@@ -95,11 +96,11 @@ fn check(facts: &Facts, now: Timestamp, p: &PersonId, s: &SpaceId) {
         add(&mut more, &lacking[0].edge, s);
         assert!(Naive::at(&more, now).enters(p, s), "adding it opens the way");
         match way.lack.unwrap() {
-            Lack::NotBegun { at } => {
-                let proof = |at| lacking[0].proofs.iter().any(|proof| proof.span.from == Some(at));
-                assert!(at > now && proof(at));
+            Lack::NotBegun { at } => assert_eq!(begins(lacking[0]), Some(at), "the next beginning"),
+            Lack::Ended { at } => {
+                assert_eq!(begins(lacking[0]), None);
+                assert_eq!(lacking[0].proofs.iter().filter_map(|proof| proof.span.until).max(), Some(at), "the last end");
             }
-            Lack::Ended { at } => assert!(at <= now && lacking[0].proofs.iter().any(|proof| proof.span.until == Some(at))),
             Lack::Membership => assert!(matches!(lacking[0].edge, Edge::Membership { .. }) && lacking[0].proofs.is_empty()),
             Lack::Grant => assert!(matches!(lacking[0].edge, Edge::Grant { .. }) && lacking[0].proofs.is_empty()),
             Lack::Active => panic!("{way:?}"),

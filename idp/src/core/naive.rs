@@ -1,31 +1,34 @@
 //! The truth of the tests: access by plain fixpoint over all edges, written without a look at `access`, and small random
 //! facts to try it on.
 //!
-//! Hand mutations, each tried once, and a test that each makes fail:
+//! Hand mutations, each tried once, and tests that each makes fail:
 //!
 //! | mutation | killed by |
 //! |---|---|
-//! | `Span::holds`: `now <= until` for `now < until` | `access::tests::entry_agrees_with_the_model` |
-//! | `Span::holds`: `from < now` for `from <= now` | `access::tests::entry_agrees_with_the_model` |
-//! | `View::entry` forgets `active` | `access::tests::entry_agrees_with_the_model` |
-//! | `View::users` forgets `active` | `access::tests::a_space_knows_what_the_model_says` |
-//! | `space_access` forgets the intersection with users(S) | `access::tests::a_space_knows_what_the_model_says` |
-//! | `space_access` forgets the published groups | `access::tests::a_space_knows_what_the_model_says` |
-//! | `space_access` takes `ALWAYS` for the time a granted group is known | `access::tests::a_space_knows_what_the_model_says` |
-//! | `widest` takes `max` for `min` along a way | `access::tests::entry_agrees_with_the_model` |
-//! | `holding` does not merge touching spans of one edge | `access::tests::entry_agrees_with_the_model` |
-//! | `holding` merges spans of different edges | `access::tests::entry_agrees_with_the_model` |
-//! | `closure` does not go through nested groups | `access::tests::entry_agrees_with_the_model` |
-//! | `would_cycle` looks at edges that hold now only, or one level deep | `access::tests::a_cycle_is_seen_whatever_the_times` |
-//! | `next_change`: `>=` for `>`, or no beginnings | `access::tests::nothing_changes_before_the_next_change` |
-//! | `widest` forgets what it has settled | `access::tests::cycles_and_long_chains_end` (does not end) |
-//! | `compare` forgets losses, or `Retimed` | `difference::tests::a_difference_applied_is_the_recomputation` |
-//! | `difference` looks at the old Spaces only | `difference::tests::a_difference_applied_is_the_recomputation` |
-//! | `explain::holding` sorts longest first | `explain::tests::explanations_agree_with_the_model` |
-//! | `lacking` forgets lapsed edges | `explain::tests::explanations_agree_with_the_model` |
-//! | `lacking` offers groups whose subgroup, not they, may enter | `explain::tests::explanations_agree_with_the_model` |
-//! | `project` sends decisions about people who may not enter | `projection::tests::only_what_the_space_may_know` |
-//! | `lockout` forgets active, credential or end | `policy::tests::an_owner_must_remain` |
+//! | `Span::holds`: `now <= until`, or `from < now` | access: entry_agrees_with_the_model, who_may_enter |
+//! | `Span::ever` is always true | access: the_next_change_is_the_nearest_bound |
+//! | `Span::hull` takes the later beginning | access: a_space_knows_what_the_model_says |
+//! | `View::entry` forgets `active` | access: entry_agrees_with_the_model, who_may_enter |
+//! | `View::users` forgets `active` | access: a_space_knows_what_the_model_says |
+//! | `space_access` forgets users(S): whom it names, or until when | access: a_space_knows_what_the_model_says, what_mars_knows |
+//! | `space_access` forgets published groups, or takes those of other Spaces | access: a_space_knows_what_the_model_says |
+//! | `space_access` forgets how long a granted group is known | access: a_space_knows_what_the_model_says |
+//! | `widest`: `max` for `min` along a way | access: a_space_knows_what_the_model_says |
+//! | `widest` does not go on to nested groups | access: a_space_knows_what_the_model_says |
+//! | `holding`: touching spans of one edge are not joined | access: entry_agrees_with_the_model |
+//! | `holding`: spans of different edges are joined, or ends forgotten | access: a_space_knows_what_the_model_says |
+//! | grants to unknown Spaces count | access: entry_agrees_with_the_model, who_may_enter |
+//! | `would_cycle` looks one level deep | access: cycles_and_long_chains_end |
+//! | `would_cycle` looks only at edges that hold now | access: a_cycle_is_seen_whatever_the_times |
+//! | `next_change`: `>=` for `>`; no beginnings; no ends | access: nothing_changes_before_the_next_change |
+//! | `difference` forgets losses, `Retimed`, new Spaces or new groups | difference: a_difference_applied_is_the_recomputation |
+//! | ways longest first; ended edges forgotten; edges listed twice | explain: explanations_agree_with_the_model |
+//! | a group is offered although another one must be joined too | explain: explanations_agree_with_the_model |
+//! | a disabled person's ways are not marked | explain: explanations_agree_with_the_model, why_not |
+//! | teams of people who may not enter, or of groups the Space does not know | explain: teams_are_those_of_groups_the_space_knows |
+//! | `project` forgets sweeps, the key policy or decisions | projection: only_what_the_space_may_know |
+//! | `lockout` forgets active, credential or end | policy: an_owner_must_remain |
+//! | the auditor may write; a reading token may write | policy: roles_by_acts, a_token_that_may_only_read_… |
 
 use super::Timestamp;
 use super::directory::{Assertion, Facts, Grant, PersonFacts, Span, Subject};
