@@ -5,12 +5,14 @@ mod faults;
 mod hands;
 mod probe;
 mod proxy;
+mod transport;
 
 use hands::Hands;
 use odcm_space_plugin::conformance::{self, Bench};
 use odcm_space_plugin::octopus::{OctopusAdapter, OctopusConfig};
 use odcm_space_plugin::{AccountChange, AdapterError, Capability, NewAccount, SpaceAdapter};
 use odcm_tests::standins::octopus::{Switches, Version};
+use serde_json::json;
 
 fn bob() -> NewAccount {
     NewAccount { username: "bob".into(), email: "bob@x.example".into(), display_name: "Bob".into() }
@@ -164,14 +166,14 @@ async fn teams_of_all_inner_spaces_are_found() {
         .call(
             "POST",
             "/api/spaces",
-            Some(serde_json::json!({
+            Some(json!({
                 "Name": "Second", "SpaceManagersTeams": ["teams-administrators"], "SpaceManagersTeamMembers": [],
             })),
         )
         .await;
     assert!(status < 300, "{status} {space}");
     let space = space["Id"].as_str().unwrap().to_owned();
-    let team = serde_json::json!({"Name": "Elsewhere", "SpaceId": space, "MemberUserIds": []});
+    let team = json!({"Name": "Elsewhere", "SpaceId": space, "MemberUserIds": []});
     let (status, team) = hands.call("POST", "/api/teams", Some(team)).await;
     assert_eq!(status, 201, "{team}");
     let id = team["Id"].as_str().unwrap();
@@ -189,16 +191,22 @@ async fn teams_of_all_inner_spaces_are_found() {
 async fn a_role_with_administrator_rights_makes_its_team_administrative() {
     let hands = Hands::start(Version::OLDEST, strict()).await;
     let id = hands.create_team("Helpers", &[], "group-1").await;
-    assert!(!hands.adapter.teams().await.unwrap().iter().any(|team| team.id == id && team.administrative));
-    hands.standin.give_role(&id, "userroles-systemmanager", &[]);
-    assert!(hands.adapter.teams().await.unwrap().iter().any(|team| team.id == id && team.administrative));
-    hands.standin.give_role(
-        &hands.create_team("Deployers", &[], "group-2").await,
-        "userroles-projectdeployer",
-        &["Environments-1"],
-    );
-    let teams = hands.adapter.teams().await.unwrap();
-    assert!(teams.iter().any(|team| team.name == "Deployers" && !team.administrative));
+    let deployers = hands.create_team("Deployers", &[], "group-2").await;
+    hands.standin.give_role(&deployers, "userroles-projectdeployer", &["Environments-1"]);
+    let administrative = async || {
+        let teams = hands.adapter.teams().await.unwrap();
+        assert!(teams.iter().any(|team| team.id == deployers && !team.administrative));
+        teams.iter().any(|team| team.id == id && team.administrative)
+    };
+    let (_, cursor) = hands.adapter.changes_since(None).await.unwrap();
+    assert!(!administrative().await);
+    let role = json!({"UserRoleId": "userroles-systemmanager", "TeamId": id, "SpaceId": "Spaces-1"});
+    let (status, answer) = hands.call("POST", "/api/scopeduserroles", Some(role)).await;
+    assert_eq!(status, 201, "{answer}");
+    // Roles are remembered for a while, but not when the events name one.
+    hands.adapter.changes_since(Some(&cursor)).await.unwrap();
+    assert!(administrative().await);
+    assert!(hands.adapter.team(&id).await.unwrap().unwrap().administrative);
 }
 
 /// More people than fit on a page, and a server that gives smaller pages than asked for.

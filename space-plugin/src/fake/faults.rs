@@ -95,3 +95,69 @@ impl Faults {
         failure
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::{AccountChange, NewAccount, SpaceAdapter};
+
+    fn down() -> AdapterError {
+        AdapterError::Unavailable { message: "down".into(), retry_after_ms: Some(5) }
+    }
+
+    fn bob() -> NewAccount {
+        NewAccount { username: "bob".into(), email: "bob@x.example".into(), display_name: "Bob".into() }
+    }
+
+    #[tokio::test]
+    async fn planned_failures_come_once_and_calls_are_counted() {
+        let space = FakeSpace::new("mars");
+        space.fail_next(1, down());
+        space.fail_next_of("teams", 2, AdapterError::Denied("no".into()));
+        assert_eq!(space.accounts().await, Err(down()));
+        assert!(space.accounts().await.is_ok());
+        assert!(space.teams().await.is_err() && space.teams().await.is_err() && space.teams().await.is_ok());
+        assert_eq!((space.calls_of("accounts"), space.calls_of("teams"), space.calls()), (2, 3, 5));
+        space.fail_next(100, down());
+        space.heal();
+        assert!(space.describe().await.is_ok());
+        space.reset_calls();
+        assert_eq!(space.calls(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_failed_call_changes_nothing_and_a_lost_answer_does() {
+        let space = FakeSpace::new("mars");
+        space.fail_next_of("create_account", 1, down());
+        assert_eq!(space.create_account(&bob()).await, Err(down()));
+        assert_eq!(space.find_account("bob"), None);
+        space.lose_answers_of("create_account", 1, down());
+        assert_eq!(space.create_account(&bob()).await, Err(down()));
+        let id = space.find_account("bob").unwrap().id;
+        let off = AccountChange { active: Some(false), ..AccountChange::default() };
+        assert!(!space.change_account(&id, &off).await.unwrap().active);
+    }
+
+    #[tokio::test]
+    async fn latency_is_real_and_clones_are_the_same_space() {
+        let space = FakeSpace::new("mars");
+        space.clone().set_latency(Duration::from_millis(20));
+        let started = tokio::time::Instant::now();
+        space.describe().await.unwrap();
+        assert!(started.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[tokio::test]
+    async fn probes_show_what_the_server_would_send() {
+        let space = FakeSpace::new("mars");
+        assert!(space.probe_sign_in("dead").await.is_err(), "disabled");
+        space.set_local_provider(true, "https://odcm.example", "mars");
+        space.set_local_client_secret(Some("s3cret"));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        space.on_probe(move |probe| sender.send(probe.clone()).unwrap());
+        space.probe_sign_in("dead").await.unwrap();
+        let seen = receiver.recv().unwrap();
+        assert_eq!((seen.code.as_str(), seen.client_secret.as_deref()), ("dead", Some("s3cret")));
+        assert_eq!(space.probes(), [seen]);
+    }
+}

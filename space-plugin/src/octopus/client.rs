@@ -124,6 +124,11 @@ impl Client {
 }
 
 impl Api<'_> {
+    /// When this call must be over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// The address that people use, with a slash at its end.
     pub fn public(&self) -> &Url {
         &self.client.public

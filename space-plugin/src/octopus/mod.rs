@@ -23,6 +23,7 @@ mod describe;
 mod events;
 mod json;
 mod links;
+mod locks;
 mod pace;
 mod paging;
 mod probe;
@@ -40,6 +41,7 @@ use crate::adapter::{
 use async_trait::async_trait;
 use client::{Api, Client};
 use describe::Root;
+use locks::Locks;
 use pace::Lane;
 use provider::Found;
 use roles::Administrators;
@@ -47,7 +49,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the root document, the provider, the agent's own id and the list of administrative roles are believed.
+/// How long the root document, the provider, the agent's own id, the inner spaces and the administrative roles are believed;
+/// what the events say about roles is looked at sooner.
 const CACHE: Duration = Duration::from_secs(60);
 
 /// An Octopus server reached by its REST API with the API key of a service account.
@@ -55,6 +58,7 @@ const CACHE: Duration = Duration::from_secs(60);
 pub struct OctopusAdapter {
     client: Client,
     cache: Mutex<Cache>,
+    locks: Locks,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +67,7 @@ struct Cache {
     me: Option<(Instant, Arc<str>)>,
     administrators: Option<(Instant, Arc<Administrators>)>,
     provider: Option<(Instant, Arc<Found>)>,
+    spaces: Option<(Instant, Arc<Vec<String>>)>,
 }
 
 impl OctopusAdapter {
@@ -71,7 +76,7 @@ impl OctopusAdapter {
     /// # Errors
     /// [`ConfigError`] names the setting and what would be right.
     pub fn new(config: OctopusConfig) -> std::result::Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(config)?, cache: Mutex::default() })
+        Ok(Self { client: Client::new(config)?, cache: Mutex::default(), locks: Locks::default() })
     }
 
     fn api(&self, lane: Lane) -> Api<'_> {
@@ -122,7 +127,9 @@ impl SpaceAdapter for OctopusAdapter {
     }
 
     async fn set_authentication(&self, set_up: &AuthenticationSetUp) -> Result<AuthenticationSeen> {
-        self.write_authentication(&self.api(Lane::Normal), set_up).await
+        let api = self.api(Lane::Normal);
+        let _alone = self.locks.enter("authentication", api.deadline()).await?;
+        self.write_authentication(&api, set_up).await
     }
 
     async fn back_up_authentication(&self) -> Result<Backup> {
@@ -130,7 +137,9 @@ impl SpaceAdapter for OctopusAdapter {
     }
 
     async fn restore_authentication(&self, backup: &Backup) -> Result<()> {
-        self.write_backup(&self.api(Lane::Normal), backup).await
+        let api = self.api(Lane::Normal);
+        let _alone = self.locks.enter("authentication", api.deadline()).await?;
+        self.write_backup(&api, backup).await
     }
 
     async fn probe_sign_in(&self, code: &str) -> Result<()> {
@@ -146,12 +155,16 @@ impl SpaceAdapter for OctopusAdapter {
     }
 
     async fn create_account(&self, new: &NewAccount) -> Result<Account> {
-        self.write_new_account(&self.api(Lane::Normal), new).await
+        let api = self.api(Lane::Normal);
+        let _alone = self.locks.enter(&format!("user name {}", new.username), api.deadline()).await?;
+        self.write_new_account(&api, new).await
     }
 
     async fn change_account(&self, id: &str, change: &AccountChange) -> Result<Account> {
         let lane = if change.active == Some(false) { Lane::Removal } else { Lane::Normal };
-        self.write_account(&self.api(lane), id, change).await
+        let api = self.api(lane);
+        let _alone = self.locks.enter(id, api.deadline()).await?;
+        self.write_account(&api, id, change).await
     }
 
     async fn api_keys(&self, account: &str) -> Result<Vec<ApiKey>> {
@@ -176,10 +189,14 @@ impl SpaceAdapter for OctopusAdapter {
 
     async fn change_members(&self, team: &str, change: &MemberChange) -> Result<Team> {
         let lane = if change.remove.is_empty() { Lane::Normal } else { Lane::Removal };
-        self.write_members(&self.api(lane), team, change).await
+        let api = self.api(lane);
+        let _alone = self.locks.enter(team, api.deadline()).await?;
+        self.write_members(&api, team, change).await
     }
 
     async fn changes_since(&self, cursor: Option<&str>) -> Result<(Vec<Change>, String)> {
-        self.read_changes(&self.api(Lane::Normal), cursor).await
+        let (changes, next) = self.read_changes(&self.api(Lane::Normal), cursor).await?;
+        self.forget_roles(&changes);
+        Ok((changes, next))
     }
 }

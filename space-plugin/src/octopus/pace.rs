@@ -18,6 +18,8 @@ const QUICK: Duration = Duration::from_millis(100);
 /// The rate is changed at most this often.
 const STEP: Duration = Duration::from_secs(5);
 const MAX_HALVINGS: u32 = 4;
+/// Latencies that make a median.
+const REMEMBERED: usize = 15;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +100,9 @@ struct Meter {
     /// Starts within the last second.
     starts: VecDeque<Instant>,
     held: Option<Instant>,
-    /// Latency of long ago and of late, in seconds.
+    /// The newest latencies, oldest first, and their usual median, in seconds.
+    latencies: VecDeque<f64>,
     usual: Option<f64>,
-    recent: f64,
     halvings: u32,
     stepped: Option<Instant>,
 }
@@ -128,18 +130,24 @@ impl Meter {
         }
     }
 
-    /// Learns a latency; halves the rate when it doubled and gives it back when it is as usual again.
+    /// Learns a latency; halves the rate when the median doubled and gives it back when it is as usual again. (A median,
+    /// because a long list takes longer than a short answer without any load.)
     fn note(&mut self, now: Instant, latency: Duration) {
-        let latency = latency.as_secs_f64();
-        let usual = *self.usual.get_or_insert(latency);
-        if usual == latency && self.recent == 0.0 {
-            self.recent = latency;
+        if self.latencies.len() == REMEMBERED {
+            self.latencies.pop_front();
         }
-        self.recent += (latency - self.recent) * 0.2;
-        let doubled = self.recent > (2.0 * usual).max(QUICK.as_secs_f64());
+        self.latencies.push_back(latency.as_secs_f64());
+        if self.latencies.len() < REMEMBERED {
+            return;
+        }
+        let mut sorted: Vec<f64> = self.latencies.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        let Some(median) = sorted.get(REMEMBERED / 2).copied() else { return };
+        let usual = *self.usual.get_or_insert(median);
+        let doubled = median > (2.0 * usual).max(QUICK.as_secs_f64());
         if !doubled {
-            // Slow on purpose, and deaf while the server suffers: else suffering would become usual.
-            self.usual = Some(usual + (latency - usual) * 0.02);
+            // Slowly, and not at all while the server suffers: else suffering would become usual.
+            self.usual = Some(usual + (median - usual) * 0.02);
         }
         if self.stepped.is_some_and(|stepped| now.saturating_duration_since(stepped) < STEP) {
             return;
@@ -194,11 +202,10 @@ mod tests {
     #[test]
     fn noise_of_a_quick_server_is_no_load() {
         let (mut meter, now) = (Meter::default(), Instant::now());
-        meter.note(now, Duration::from_millis(1));
-        for _ in 0..50 {
-            meter.note(now, Duration::from_millis(60));
+        for latency in [1; 50].into_iter().chain([60; 50]).chain([5000, 60, 60, 60, 5000, 5000]) {
+            meter.note(now, Duration::from_millis(latency));
         }
-        assert_eq!(started(&mut meter, now, Lane::Normal), 20);
+        assert_eq!(started(&mut meter, now, Lane::Normal), 20, "a few long answers are no load, either");
     }
 
     #[tokio::test]

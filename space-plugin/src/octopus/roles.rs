@@ -6,7 +6,7 @@ use super::json::{optional, texts};
 use super::links::expand;
 use super::paging::{self, TAKE};
 use super::{OctopusAdapter, fresh};
-use crate::adapter::Result;
+use crate::adapter::{Change, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -65,6 +65,20 @@ impl Administrators {
 }
 
 impl OctopusAdapter {
+    /// Believes the roles no longer when somebody changed roles, or anything may have changed.
+    pub(super) fn forget_roles(&self, changes: &[Change]) {
+        let about_roles = |id: &String| {
+            let id = id.to_lowercase();
+            id.starts_with("scopeduserroles-") || id.starts_with("userroles-")
+        };
+        let stale = |change: &Change| change.documents.is_empty() || change.documents.iter().any(about_roles);
+        if changes.iter().any(stale) {
+            let mut cache = self.cache();
+            cache.administrators = None;
+            cache.spaces = None;
+        }
+    }
+
     /// At most a minute old.
     pub(super) async fn administrators(&self, api: &Api<'_>) -> Result<Arc<Administrators>> {
         if let Some(known) = fresh(&self.cache().administrators) {
@@ -74,7 +88,7 @@ impl OctopusAdapter {
         self.read_administrators(api, &root).await
     }
 
-    pub(super) async fn read_administrators(&self, api: &Api<'_>, root: &Root) -> Result<Arc<Administrators>> {
+    async fn read_administrators(&self, api: &Api<'_>, root: &Root) -> Result<Arc<Administrators>> {
         let roles = root.need("UserRoles", "show its roles")?;
         let roles = paging::all(api, &expand(roles, &[("take", TAKE)])?).await?;
         let scoped = match root.link("ScopedUserRoles") {

@@ -1,15 +1,17 @@
 //! Teams of all inner spaces and of the system.
 
-use super::OctopusAdapter;
 use super::client::Api;
 use super::describe::Root;
 use super::json::{flag, has_id, is_id, list, object, optional, text, texts};
 use super::links::{expand, link};
 use super::paging::{self, TAKE};
 use super::roles::Administrators;
+use super::{OctopusAdapter, fresh};
 use crate::adapter::{AdapterError, ExternalGroup, MemberChange, Result, Team};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::time::Instant;
 
 impl OctopusAdapter {
     pub(super) async fn list_teams(&self, api: &Api<'_>) -> Result<Vec<Team>> {
@@ -17,7 +19,7 @@ impl OctopusAdapter {
         let template = root.need("Teams", "show its teams")?;
         let mut teams = paging::all(api, &root.everywhere(template, &[("take", TAKE)])?).await?;
         self.add_missing_spaces(api, &root, &mut teams).await?;
-        let administrators = self.read_administrators(api, &root).await?;
+        let administrators = self.administrators(api).await?;
         teams.iter().map(|found| team(found, &administrators)).collect()
     }
 
@@ -26,10 +28,9 @@ impl OctopusAdapter {
     async fn add_missing_spaces(&self, api: &Api<'_>, root: &Root, teams: &mut Vec<Value>) -> Result<()> {
         let Some(template) = root.link("Spaces") else { return Ok(()) };
         let seen: BTreeSet<String> = teams.iter().map(|team| optional(team, "SpaceId")).collect();
-        let spaces = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
-        for space in spaces.iter().map(|space| optional(space, "Id")).filter(|id| is_id(id) && !seen.contains(id)) {
+        for space in self.inner_spaces(api, template).await?.iter().filter(|id| !seen.contains(*id)) {
             let home = match root.link("SpaceHome") {
-                Some(template) => expand(template, &[("spaceId", &space)])?,
+                Some(template) => expand(template, &[("spaceId", space)])?,
                 None => format!("~/api/{space}"),
             };
             let home = api.get(&home).await?;
@@ -39,6 +40,18 @@ impl OctopusAdapter {
             teams.extend(more.into_iter().filter(|team| !known.contains(&optional(team, "Id"))));
         }
         Ok(())
+    }
+
+    async fn inner_spaces(&self, api: &Api<'_>, template: &str) -> Result<Arc<Vec<String>>> {
+        let known = fresh(&self.cache().spaces);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let spaces = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
+        let ids = spaces.iter().map(|space| optional(space, "Id")).filter(|id| is_id(id)).collect();
+        let found: Arc<Vec<String>> = Arc::new(ids);
+        self.cache().spaces = Some((Instant::now(), found.clone()));
+        Ok(found)
     }
 
     async fn read_team_document(&self, api: &Api<'_>, id: &str) -> Result<Option<Value>> {
