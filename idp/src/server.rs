@@ -79,7 +79,7 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Stri
         let router = web::management::routes().with_state(deps.clone());
         tokio::spawn(web::serve(router, listen, None, config.drain, stop.clone()))
     });
-    let served = web::serve(web::router(&deps), config.listen, config.tls, config.drain, stop).await;
+    let served = web::serve(web::router(&deps, axum::Router::new()), config.listen, config.tls, config.drain, stop).await;
     if let Some(management) = management
         && let Ok(Err(message)) = management.await
     {

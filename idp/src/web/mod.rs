@@ -1,16 +1,78 @@
 //! The top: the router, its middleware, and listening.
 //!
-//! May use: everything below. Example: `web::serve(router, listen, None, drain, stop).await`.
+//! May use: everything below. Example: `web::serve(web::router(&deps, rooms), listen, None, drain, stop).await`.
 
 pub mod management;
+mod observe;
 mod serve;
 
 pub use serve::serve;
 
 use crate::deps::Deps;
+use crate::http::{Ctx, Problem, with_request_id};
+use crate::{login, pages};
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
 
-/// Every route of the public listener, with its middleware.
-pub fn router(deps: &Deps) -> Router {
-    Router::new().with_state(deps.clone())
+/// Largest body of a request, in bytes; rooms that need less say so themselves.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// A request that takes longer is given up. Live pages and agents answer at once and then stream.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Every route of the public listener, with its middleware. `rooms` are routes of modules that were started before, such as
+/// the agents' hub.
+pub fn router(deps: &Deps, rooms: Router<Deps>) -> Router {
+    Router::new()
+        .merge(login::routes())
+        .merge(pages::routes())
+        .merge(rooms)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(deps.clone(), give_up))
+        .layer(from_fn(guard))
+        .layer(from_fn_with_state(deps.clone(), observe::observe))
+        .layer(from_fn_with_state(deps.clone(), with_request_id))
+        .with_state(deps.clone())
+}
+
+async fn nothing_here(State(deps): State<Deps>, ctx: Ctx) -> Response {
+    pages::not_found(&deps, &ctx)
+}
+
+async fn wrong_method(State(deps): State<Deps>, ctx: Ctx) -> Response {
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take that method.");
+    pages::fault(&deps, &ctx, problem)
+}
+
+/// Gives up on a request after [`TIME_LIMIT`].
+async fn give_up(State(deps): State<Deps>, ctx: Ctx, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!(request_id = %ctx.request_id, path = %ctx.path, "gave up after {TIME_LIMIT:?}");
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "This took too long. Try again in a moment.");
+            pages::fault(&deps, &ctx, problem)
+        }
+    }
+}
+
+/// Headers that every answer has, and a bound on the address.
+async fn guard(request: Request, next: Next) -> Response {
+    if request.uri().path_and_query().is_some_and(|p| p.as_str().len() > 16 * 1024) {
+        return StatusCode::URI_TOO_LONG.into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"));
+    response
 }
