@@ -224,3 +224,18 @@ fn many_ways_are_bounded() {
     assert_eq!((why.ways.len(), why.more), (MAX_WAYS, true));
     assert!(why.ways.iter().all(|way| way.steps.len() == 21));
 }
+
+#[test]
+fn the_next_beginning_counts_else_the_last_end() {
+    let at = |t| Timestamp(t);
+    for (spans, expected) in [
+        (vec![span(8, None), span(6, 7), span(None, 3)], Some(Lack::NotBegun { at: at(6) })),
+        (vec![span(None, 3), span(1, 5), span(2, 4)], Some(Lack::Ended { at: at(5) })),
+        (vec![span(None, 3), span(9, 7)], Some(Lack::Ended { at: at(3) })), // the second never holds
+        (vec![span(9, 7)], None),
+        (vec![span(None, 3), span(5, 6)], None),
+        (vec![], None),
+    ] {
+        assert_eq!(lapse(&spans, at(5)), expected, "{spans:?}");
+    }
+}

@@ -23,6 +23,7 @@
 //! | `next_change`: `>=` for `>`; no beginnings; no ends | access: nothing_changes_before_the_next_change |
 //! | `difference` forgets losses, `Retimed`, new Spaces or new groups | difference: a_difference_applied_is_the_recomputation |
 //! | ways longest first; ended edges forgotten; edges listed twice | explain: explanations_agree_with_the_model |
+//! | the last beginning or the first end of an edge is named | explain: the_next_beginning_counts_else_the_last_end |
 //! | a group is offered although another one must be joined too | explain: explanations_agree_with_the_model |
 //! | a disabled person's ways are not marked | explain: explanations_agree_with_the_model, why_not |
 //! | teams of people who may not enter, or of groups the Space does not know | explain: teams_are_those_of_groups_the_space_knows |
