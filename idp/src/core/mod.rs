@@ -5,6 +5,7 @@
 
 pub mod access;
 mod access_graph;
+pub mod authorization;
 pub mod change;
 pub mod client;
 pub mod difference;

@@ -191,7 +191,7 @@ pub async fn add_secret(
     }
     tx.exec(
         sql!(
-            "DELETE FROM client_secret WHERE client_id = $1 AND generation < (SELECT max(generation) FROM client_secret WHERE client_id = $1)"
+            "DELETE FROM client_secret WHERE client_id = $1 AND hash NOT IN (SELECT s.hash FROM client_secret s WHERE s.client_id = $1 ORDER BY s.generation DESC, s.created_at DESC LIMIT 1)"
         ),
         &[id],
     )
@@ -216,7 +216,7 @@ pub async fn add_secret(
 pub async fn drop_old_secrets(tx: &mut Tx, id: &ClientId) -> Result<u64> {
     tx.exec(
         sql!(
-            "DELETE FROM client_secret WHERE client_id = $1 AND generation < (SELECT max(generation) FROM client_secret WHERE client_id = $1)"
+            "DELETE FROM client_secret WHERE client_id = $1 AND hash NOT IN (SELECT s.hash FROM client_secret s WHERE s.client_id = $1 ORDER BY s.generation DESC, s.created_at DESC LIMIT 1)"
         ),
         &[id],
     )

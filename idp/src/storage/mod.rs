@@ -12,6 +12,7 @@ pub mod api_tokens;
 pub mod audit;
 pub mod bindings;
 pub mod clients;
+pub mod codes;
 mod connect;
 pub mod consent;
 pub mod credentials;
@@ -40,6 +41,7 @@ pub mod sessions;
 pub mod space_clients;
 pub mod spaces;
 pub mod throttle;
+pub mod tokens;
 mod types;
 pub mod visits;
 
