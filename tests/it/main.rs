@@ -4,3 +4,7 @@
 mod octopus_adapter;
 mod standin_octopus_api;
 mod standin_octopus_client;
+mod standin_octopus_pages;
+mod standin_octopus_sign_in;
+mod standin_octopus_teams;
+mod standin_octopus_users;

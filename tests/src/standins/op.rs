@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use aws_lc_rs::{
@@ -66,7 +66,7 @@ impl FakeOp {
     pub async fn start(host: &str, now: i64) -> Result<Self, String> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.map_err(|error| error.to_string())?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        let key = Arc::new(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|error| error.to_string())?);
+        let key = first_key()?;
         let mut inner = Inner {
             issuer: format!("http://{host}:{port}"),
             behaviour: Behaviour { now, ..Behaviour::default() },
@@ -154,6 +154,16 @@ impl Inner {
         }
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+}
+
+/// The key that providers start with: made once per process, since making one takes long.
+fn first_key() -> Result<Arc<RsaKeyPair>, String> {
+    static KEY: OnceLock<Arc<RsaKeyPair>> = OnceLock::new();
+    if let Some(key) = KEY.get() {
+        return Ok(key.clone());
+    }
+    let made = Arc::new(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|error| error.to_string())?);
+    Ok(KEY.get_or_init(|| made).clone())
 }
 
 /// Modulus and exponent, base64url, of a DER `RSAPublicKey` (RFC 8017 A.1.1).

@@ -76,6 +76,7 @@ fn space_links(space: &str) -> Map<String, Value> {
         ("ScopedUserRoles", format!("{base}/scopeduserroles{SCOPED_ROLES}")),
         ("Tasks", format!("{base}/tasks{TASKS}")),
         ("Teams", format!("{base}/teams{TEAMS}")),
+        ("Web", "/app".into()),
     ]);
     for (kind, name) in documents::KINDS.iter().zip(["Environments", "ProjectGroups", "Lifecycles", "Projects", "Releases"]) {
         map.insert(name.into(), json!(format!("{base}/{}{}", kind.collection, kind.template)));

@@ -114,16 +114,23 @@ fn changed(state: &mut State, actor: &Actor, before: Option<&ScopedUserRole>, af
     events::changed(state, actor, subject, before.map(full).as_ref(), after.map(full).as_ref());
 }
 
-async fn create(req: Req, body: Body) -> ApiResult {
-    let mut state = req.app.write();
-    let actor = req.need(&state, "TeamEdit")?.clone();
+/// Gives a role as a body says, with all checks; answers the resource.
+///
+/// # Errors
+/// 400, 401 or 403 as the API answers them.
+pub fn make(req: &Req, state: &mut State, body: &Body) -> Result<Value, ApiError> {
+    let actor = req.need(state, "TeamEdit")?.clone();
     let mut scoped = ScopedUserRole::default();
-    read(&req, &state, &actor, &body, &mut scoped)?;
+    read(req, state, &actor, body, &mut scoped)?;
     scoped.id = state.next_id("ScopedUserRoles");
-    changed(&mut state, &Actor::of(&req, &actor), None, Some(&scoped));
+    changed(state, &Actor::of(req, &actor), None, Some(&scoped));
     let answer = full(&scoped);
     state.scoped_roles.insert(scoped.id.clone(), scoped);
-    created(&answer)
+    Ok(answer)
+}
+
+async fn create(req: Req, body: Body) -> ApiResult {
+    created(&make(&req, &mut req.app.write(), &body)?)
 }
 
 async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
@@ -139,14 +146,22 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
     ok(&answer)
 }
 
-async fn delete(req: Req, Path(id): Path<String>) -> ApiResult {
-    let mut state = req.app.write();
-    let actor = req.need(&state, "TeamEdit")?.clone();
-    let old = find(&state, &id)?.clone();
+/// Takes a role away, with all checks.
+///
+/// # Errors
+/// 400, 401, 403 or 404 as the API answers them.
+pub fn remove(req: &Req, state: &mut State, id: &str) -> Result<(), ApiError> {
+    let actor = req.need(state, "TeamEdit")?.clone();
+    let old = find(state, id)?.clone();
     if state.teams.get(&old.team_id).is_some_and(|team| !team.can_change_roles) {
         return Err(ApiError::invalid("The roles of this team cannot be changed."));
     }
-    state.scoped_roles.remove(&id);
-    changed(&mut state, &Actor::of(&req, &actor), Some(&old), None);
+    state.scoped_roles.remove(id);
+    changed(state, &Actor::of(req, &actor), Some(&old), None);
+    Ok(())
+}
+
+async fn delete(req: Req, Path(id): Path<String>) -> ApiResult {
+    remove(&req, &mut req.app.write(), &id)?;
     ok(&json!({}))
 }

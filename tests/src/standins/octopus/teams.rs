@@ -133,12 +133,16 @@ fn guard_privileged(state: &State, actor: &User, before: &Team, after: &Team) ->
     Ok(())
 }
 
-async fn create(req: Req, body: Body) -> ApiResult {
-    let mut state = req.app.write();
-    let actor = req.need(&state, "TeamCreate")?.clone();
+/// Makes a team of a body, with all checks; answers the resource.
+///
+/// # Errors
+/// 400, 401 or 403 as the API answers them.
+pub fn make(req: &Req, state: &mut State, body: &Body) -> Result<Value, ApiError> {
+    let actor = req.need(state, "TeamCreate")?.clone();
     let asked = body.text("SpaceId")?.filter(|space| !space.is_empty());
     if let Some(space) = &asked {
-        state.document("spaces", space).ok_or_else(|| ApiError::invalid(format!("SpaceId: there is no space '{space}'.")))?;
+        let unknown = || ApiError::invalid(format!("SpaceId: there is no space '{space}'."));
+        state.document("spaces", space).ok_or_else(unknown)?;
     }
     let mut team = Team {
         space_id: asked.or_else(|| req.facts.space.clone()),
@@ -148,19 +152,26 @@ async fn create(req: Req, body: Body) -> ApiResult {
         can_change_members: true,
         ..Team::default()
     };
-    read(&state, &body, &mut team)?;
+    read(state, body, &mut team)?;
     team.id = state.next_id("Teams");
-    events::team_changed(&mut state, &Actor::of(&req, &actor), None, Some(&team));
+    events::team_changed(state, &Actor::of(req, &actor), None, Some(&team));
     let answer = full(&team);
     state.teams.insert(team.id.clone(), team);
-    created(&answer)
+    Ok(answer)
 }
 
-async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
-    let mut state = req.app.write();
-    let actor = req.need(&state, "TeamEdit")?.clone();
-    let old = find(&state, &id)?.clone();
-    roundtrip::check(&req, &full(&old), &body.0)?;
+async fn create(req: Req, body: Body) -> ApiResult {
+    created(&make(&req, &mut req.app.write(), &body)?)
+}
+
+/// Replaces a team by a body, with all checks; answers the resource.
+///
+/// # Errors
+/// 400, 401, 403 or 404 as the API answers them.
+pub fn replace(req: &Req, state: &mut State, id: &str, body: &Body) -> Result<Value, ApiError> {
+    let actor = req.need(state, "TeamEdit")?.clone();
+    let old = find(state, id)?.clone();
+    roundtrip::check(req, &full(&old), &body.0)?;
     if body.required("Id", 64)? != id {
         return Err(ApiError::invalid(format!("Id must be '{id}', as in the address.")));
     }
@@ -168,7 +179,7 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
         return Err(ApiError::invalid("SpaceId: a team cannot be moved to another space."));
     }
     let mut team = old.clone();
-    read(&state, &body, &mut team)?;
+    read(state, body, &mut team)?;
     let people = (&old.members, &old.external_groups) != (&team.members, &team.external_groups);
     if people && !old.can_change_members {
         return Err(ApiError::invalid(format!("The members of the team '{}' cannot be changed.", old.name)));
@@ -176,11 +187,15 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
     if !old.can_be_renamed && team.name != old.name {
         return Err(ApiError::invalid(format!("The team '{}' cannot be renamed.", old.name)));
     }
-    guard_privileged(&state, &actor, &old, &team)?;
-    events::team_changed(&mut state, &Actor::of(&req, &actor), Some(&old), Some(&team));
+    guard_privileged(state, &actor, &old, &team)?;
+    events::team_changed(state, &Actor::of(req, &actor), Some(&old), Some(&team));
     let answer = full(&team);
-    state.teams.insert(id, team);
-    ok(&answer)
+    state.teams.insert(id.to_owned(), team);
+    Ok(answer)
+}
+
+async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
+    ok(&replace(&req, &mut req.app.write(), &id, &body)?)
 }
 
 async fn delete(req: Req, Path(id): Path<String>) -> ApiResult {

@@ -10,8 +10,15 @@ use minijinja::{Environment, Value, context};
 
 use crate::standins::octopus::server::App;
 
-const TEMPLATES: &[(&str, &str)] =
-    &[("layout.html", include_str!("layout.html")), ("problem.html", include_str!("problem.html"))];
+const TEMPLATES: &[(&str, &str)] = &[
+    ("layout.html", include_str!("layout.html")),
+    ("problem.html", include_str!("problem.html")),
+    ("sign_in.html", include_str!("sign_in.html")),
+    ("home.html", include_str!("home.html")),
+    ("users.html", include_str!("users.html")),
+    ("teams.html", include_str!("teams.html")),
+    ("team.html", include_str!("team.html")),
+];
 
 fn environment() -> &'static Environment<'static> {
     static READY: OnceLock<Environment<'static>> = OnceLock::new();
@@ -57,4 +64,12 @@ pub fn page(app: &App, template: &str, values: Value) -> Response {
 /// The style sheet.
 pub async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")], include_str!("style.css"))
+}
+
+/// Turns the portal's old address form `/app#/users/sign-in?iss=…` into one that the server sees.
+pub async fn script() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")],
+        include_str!("fragment.js"),
+    )
 }

@@ -15,6 +15,7 @@ mod token;
 use serde_json::Value;
 
 use super::{config::Version, state::State};
+pub use authorize::{begin, is_local, provider};
 pub use callback::routes;
 pub use discovery::Memory;
 

@@ -22,6 +22,7 @@ use super::{
     state::{State, User},
 };
 pub use identities::providers;
+pub use update::replace;
 
 /// Routes of users.
 pub fn routes() -> Router<App> {
