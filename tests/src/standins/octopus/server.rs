@@ -47,6 +47,7 @@ pub struct Shared {
     state: Mutex<State>,
     switches: RwLock<Switches>,
     dirty: AtomicBool,
+    saving: Mutex<()>,
     count: AtomicU64,
     seen: Mutex<VecDeque<Seen>>,
 }
@@ -121,6 +122,8 @@ impl App {
     /// Writes the data file if something changed; failures are logged and tried again with the next change.
     pub fn save(&self) {
         let Some(path) = &self.config.data else { return };
+        // Whoever comes second waits, so that nobody stops the server while the file is being written.
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.dirty.swap(false, Ordering::SeqCst) {
             return;
         }
@@ -174,6 +177,7 @@ impl OctopusStandin {
             state: Mutex::new(state),
             switches: RwLock::new(config.switches.clone()),
             dirty: AtomicBool::new(true),
+            saving: Mutex::default(),
             count: AtomicU64::new(0),
             seen: Mutex::default(),
             config,
