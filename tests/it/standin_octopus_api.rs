@@ -5,7 +5,7 @@ use std::time::Duration;
 use odcm_tests::standins::octopus::{Fault, Version};
 use serde_json::{Value, json};
 
-use crate::standin_octopus_client::{START, Server, answer, problem};
+use crate::standin_octopus_client::{Server, answer, problem};
 
 #[tokio::test]
 async fn the_root_is_public_and_its_links_lead_somewhere() {
@@ -198,8 +198,8 @@ async fn newer_versions_have_generic_oidc() {
     };
     assert_eq!(server.edit(values, set).await.0, 200);
     let metadata = server.get("/api/users/identity-metadata").await;
-    let names = metadata["Providers"].as_array().unwrap().iter().map(|one| one["IdentityProviderName"].as_str().unwrap());
-    let generic = names.last().unwrap();
+    let providers = metadata["Providers"].as_array().unwrap();
+    let generic = providers.last().unwrap()["IdentityProviderName"].as_str().unwrap();
     let root = server.get("/api").await;
     assert_eq!(root["Links"][format!("Authenticate_{generic}")], "/users/authenticate/GenericOidc{?returnUrl}");
     let iss = json!({"EncodedQueryString": "?iss=https%3A%2F%2Fid.example.org"});
@@ -297,5 +297,4 @@ async fn only_loopback_and_known_versions_are_served() {
     assert!(OctopusStandin::start(config).await.err().unwrap().to_string().contains("API-"));
     assert!("2018.3.7".parse::<Version>().is_err() && "2023.1".parse::<Version>().is_err());
     assert_eq!("2023.1.9626".parse::<Version>().unwrap().to_string(), "2023.1.9626");
-    assert_eq!(START, 1_700_000_000_000);
 }

@@ -196,7 +196,10 @@ async fn create(kind: &'static Kind, req: Req, body: Body) -> ApiResult {
     let name = body.required("Name", 200)?;
     check_name(&req, &state, kind, "", &name)?;
     let id = state.next_id(kind.prefix);
-    let document = new(kind, req.space(), &id, &name, &body.0);
+    let mut fields = body.0;
+    let last = visible(&req, &state, kind).filter_map(|(_, other)| other.get("SortOrder")?.as_i64()).max();
+    fields.entry("SortOrder").or_insert_with(|| json!(last.unwrap_or(-1) + 1));
+    let document = new(kind, req.space(), &id, &name, &fields);
     changed(&mut state, &Actor::of(&req, &actor), kind, None, Some(&document));
     state.documents.entry(kind.collection.into()).or_default().insert(id, document.clone());
     created(&Value::Object(document))

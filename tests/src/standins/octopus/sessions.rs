@@ -87,7 +87,8 @@ const BAN_MS: i64 = 60_000;
 /// 400 with the server's texts.
 pub fn check_password(app: &App, state: &State, name: &str, password: &str) -> Result<User, ApiError> {
     let provider = state.sections.get("authentication-usernamepassword");
-    if !provider.is_some_and(|section| section.get("IsEnabled").and_then(serde_json::Value::as_bool) == Some(true)) {
+    let enabled = provider.and_then(|section| section.get("IsEnabled")?.as_bool()) == Some(true);
+    if !enabled {
         return Err(ApiError::refused("This authentication provider is disabled."));
     }
     let now = app.now();
