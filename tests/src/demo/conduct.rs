@@ -70,7 +70,6 @@ async fn conduct(demo: &Demo) -> Result<(), String> {
     let mut processes = Vec::new();
     let outcome = start(demo, &planets, &seeded, &config, &logs, &mut processes).await;
     let outcome = match outcome {
-        Ok(()) if demo.once => Ok(()),
         Ok(()) => watch(&mut processes).await,
         Err(message) => {
             let words: String = processes.iter().map(|p| format!("  {}:\n{}", p.name, p.last_words())).collect();
@@ -149,6 +148,10 @@ async fn start(
 
     step(6, STEPS, "waiting until both Spaces have what they should have");
     seeded.wait_until_applied().await?;
+    if let Some(file) = &demo.describe {
+        let pids = processes.iter().map(|p| (p.name.clone(), p.pid())).collect();
+        seeded.describe(file, &odcm, planets, pids).await?;
+    }
     print_guide(demo, planets, seeded, processes);
     Ok(())
 }

@@ -27,10 +27,10 @@ struct Demo {
     /// Give everybody a new password and print it (they are printed at the first run only).
     #[arg(long)]
     new_passwords: bool,
-    /// Start, wait until everything is ready, print, and stop: for tests.
+    /// Write addresses, ids, passwords and an API token to this file, for scripts that test the demo.
     #[arg(long, hide = true)]
-    once: bool,
-    /// Port of ODCM; Mars and Venus take the ports 11 and 12 above.
+    describe: Option<PathBuf>,
+    /// Port of ODCM; its health page takes the next, Mars and Venus the ports 11 and 12 above.
     #[arg(long, default_value_t = 8080)]
     port: u16,
     #[command(subcommand)]

@@ -2,11 +2,11 @@
 //! server starts. What later runs need is kept beside the data in `demo.json`.
 
 use crate::conduct::Planet;
-use odcm::accounts::{self, agents, grants, groups, links, memberships, people, rights, spaces};
+use odcm::accounts::{self, agents, api_tokens, grants, groups, links, memberships, people, rights, spaces};
 use odcm::config::Config;
 use odcm::core::directory::{Span, Subject};
 use odcm::core::ids::{PersonId, SpaceId};
-use odcm::core::policy::{Actor, Right, Role, Scope};
+use odcm::core::policy::{Actor, Right, Role, Scope, TokenScopes};
 use odcm::core::text::{DisplayName, Email, Slug, Username};
 use odcm::crypto::password::Lane;
 use odcm::deps::Deps;
@@ -208,6 +208,30 @@ impl Seeded {
             Ok(())
         })
         .await
+    }
+
+    /// Writes what a script needs to test the demo as its users would.
+    pub async fn describe(
+        &self,
+        file: &Path,
+        odcm: &str,
+        planets: &[Planet],
+        pids: BTreeMap<String, Option<u32>>,
+    ) -> Result<(), String> {
+        let urls: BTreeMap<&str, String> = planets.iter().map(|p| (p.slug, p.url())).collect();
+        let barry = storage::people::by_sign_in_name(&mut &self.deps.db, "barry").await.map_err(|e| e.to_string())?;
+        let barry = barry.ok_or("there is no barry")?;
+        let name = DisplayName::parse("name", "demo script").map_err(|e| e.to_string())?;
+        let scopes = TokenScopes { write: true };
+        let token = api_tokens::create(&self.deps, &Actor::system("demo"), &barry.id, &name, scopes, 3600)
+            .await
+            .map_err(|e| e.to_string())?;
+        let all = serde_json::json!({
+            "odcm": odcm, "spaces": urls, "passwords": self.passwords, "pids": pids, "token": token.secret,
+            "groups": self.kept.groups, "space_ids": self.kept.spaces,
+            "admin_keys": self.kept.admin_keys, "admin_passwords": self.kept.admin_passwords,
+        });
+        write_private(file, &all.to_string())
     }
 
     /// Who can sign in, and with what.
