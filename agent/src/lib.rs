@@ -27,6 +27,8 @@ mod observe;
 pub mod plan;
 pub mod policy;
 pub mod state;
+#[cfg(test)]
+mod testkit;
 
 pub use cli::cli;
 pub use error::AgentError;

@@ -66,6 +66,9 @@ impl Engine {
                 record.held = held;
             }
         }
+        for record in self.state.records.teams.values_mut() {
+            record.unsure.clear();
+        }
     }
 
     fn acknowledge_access(&mut self, round: Round) {

@@ -51,12 +51,15 @@ impl Engine {
         let Some(held) = self.state.access.accepted.clone() else { return Flow::Done };
         let desired = Self::at(&held.state, self.now());
         let round = Round { held, desired, shut: self.shut() };
-        if let Some(what) = self.choose_look(&round.desired) {
-            if self.look(what, inbox).await.is_none() {
-                return Flow::Broken;
-            }
-        }
         self.try_touched_again(&round);
+        if self.remove_first(&round, inbox).await == Flow::Broken {
+            return Flow::Broken;
+        }
+        if let Some(what) = self.choose_look(&round.desired)
+            && self.look(what, inbox).await.is_none()
+        {
+            return Flow::Broken;
+        }
         let Some(first) = self.settle_and_plan(&round) else { return Flow::Broken };
         let planned = self.items_of(&first);
         let mut flow = self.perform(&round.desired, first.removals, inbox).await;
@@ -78,6 +81,19 @@ impl Engine {
         self.count_keys(&left, inbox).await;
         self.conclude(round, left, &planned);
         Flow::Done
+    }
+
+    /// A new document that takes something away does so on the last picture, before anything is read: every write reads
+    /// its own document just before, and what the picture missed is found by the look that follows.
+    async fn remove_first(&mut self, round: &Round, inbox: &mut mpsc::Receiver<Input>) -> Flow {
+        let loses = self.enforced.as_ref().is_some_and(|before| before.diff(&round.desired).has_removals());
+        if self.look_at_all || !loses {
+            return Flow::Done;
+        }
+        match self.settle_and_plan(round) {
+            Some(plan) => self.perform(&round.desired, plan.removals, inbox).await,
+            None => Flow::Done,
+        }
     }
 
     /// A newer document tries at once what it touches, however often that failed before.

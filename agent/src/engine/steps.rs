@@ -142,6 +142,9 @@ impl Engine {
                 if accounts.is_empty() {
                     return None;
                 }
+                if let Some(record) = self.state.records.teams.get_mut(team) {
+                    record.unsure.extend(accounts.iter().cloned());
+                }
             }
             Step::Add { team, people } => {
                 let view = self.view.as_ref()?;
@@ -157,6 +160,7 @@ impl Engine {
                 }
                 if let Some(record) = self.state.records.teams.get_mut(team) {
                     record.added.extend(job.accounts.iter().cloned());
+                    record.unsure.extend(job.accounts.iter().cloned());
                 }
             }
         }
@@ -214,10 +218,10 @@ impl Engine {
                 }
                 for account in &accounts {
                     let failure = error.clone().or_else(|| failed.get(account).cloned());
-                    if failure.is_none() {
-                        if let Some(record) = self.state.records.teams.get_mut(&team) {
-                            record.added.remove(account);
-                        }
+                    if failure.is_none()
+                        && let Some(record) = self.state.records.teams.get_mut(&team)
+                    {
+                        record.added.remove(account);
                     }
                     self.member_outcome(desired, &team, account, failure);
                 }

@@ -173,7 +173,7 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
         let record = teams.entry((*id).to_owned()).or_insert_with(|| TeamRecord {
             unswept: managed.iter().filter(extra).cloned().collect(),
             held: managed.clone(),
-            added: BTreeSet::new(),
+            ..TeamRecord::default()
         });
         if known && !scene.shut {
             by_hand(scene, &index, bound, record, &managed, noticed);
@@ -205,10 +205,11 @@ fn by_hand(
         let item = member_item(bound.group_of(scene, person), person);
         noticed.push(Noticed { item, found, document: bound.team.id.clone(), adds });
     };
-    for account in managed.difference(&record.held).filter(|a| !index.belongs(bound, a)) {
+    let sure = |a: &&String| !record.unsure.contains(*a);
+    for account in managed.difference(&record.held).filter(sure).filter(|a| !index.belongs(bound, a)) {
         notice(account, "added to", false);
     }
-    for account in record.held.difference(managed).filter(|a| index.belongs(bound, a)) {
+    for account in record.held.difference(managed).filter(sure).filter(|a| index.belongs(bound, a)) {
         // A deleted account is noticed as such.
         if scene.view.accounts.contains_key(account) {
             notice(account, "removed from", true);

@@ -110,6 +110,9 @@ pub struct TeamRecord {
     /// Managed members at the last look: the base line for finding edits by hand.
     #[serde(default)]
     pub held: BTreeSet<String>,
+    /// Accounts that the agent is putting in or taking out: until the round is over, nobody else is blamed for them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unsure: BTreeSet<String>,
     /// Managed members that were there before the team was bound and that no bound group names: they stay until a person
     /// confirms (rules A3).
     #[serde(default)]

@@ -67,6 +67,8 @@ pub struct Held<T> {
     pub offline: Offline,
     /// The state.
     pub state: Arc<T>,
+    /// The document was a delta.
+    delta: bool,
     signed: Arc<SignedDocument>,
 }
 
@@ -176,7 +178,10 @@ impl<T: SectionState> Track<T> {
                 return refuse("older_revision", message, false);
             }
             if here == known {
-                if accepted.digest == signed.digest() {
+                // ODCM may keep one revision as a delta and as a snapshot: two documents, one state, no fork.
+                let other_form = accepted.delta != document.base_revision.is_some()
+                    && accepted.state.state_digest().ok() == Some(document.state_digest);
+                if accepted.digest == signed.digest() || other_form {
                     return Verdict::Again;
                 }
                 let message = format!("two different documents call themselves revision {} of epoch {}", here.1, here.0);
@@ -228,6 +233,7 @@ impl<T: SectionState> Held<T> {
             valid_until: document.valid_until,
             offline: document.offline,
             state: Arc::new(state),
+            delta: document.base_revision.is_some(),
             signed: Arc::new(signed),
         }
     }

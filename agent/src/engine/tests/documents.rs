@@ -1,0 +1,179 @@
+//! Forged, foreign, old and misplaced documents (rules B2, B3, B5, B7).
+
+use crate::policy::Policy;
+use crate::state::State;
+use crate::testkit::{Odcm, Rig, state};
+use odcm_wire::latest::{Body, Document, FromAgent, ItemState, ReportKind, Section, SignedDocument};
+use std::time::Duration;
+
+fn asked_for_snapshot(rig: &mut Rig) -> usize {
+    rig.listen();
+    rig.heard.iter().filter(|m| matches!(m, FromAgent::NeedSnapshot { .. })).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn forged_and_foreign_documents_change_nothing() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let one = state(&["ann"], &[]);
+    rig.apply(&one).await;
+    let good = rig.odcm.snapshot(&state(&["ann", "eve"], &[]));
+    let document: Document = serde_json::from_str(&good.payload).unwrap();
+    let other = Odcm { key: crate::keys::AgentKey::generate(&crate::testkit::Counting::default()).unwrap().0, ..Odcm::new("x") };
+    let signed = |document: Document| rig.odcm.sign(&document);
+    let bad: Vec<(&str, SignedDocument)> = vec![
+        ("signature", SignedDocument { payload: good.payload.replace("eve@", "eva@"), ..good.clone() }),
+        ("signature", SignedDocument { key_id: "fleet-2".into(), ..good.clone() }),
+        ("signature", other.sign(&document)),
+        ("signature", SignedDocument { signature: "AAAA".into(), ..good.clone() }),
+        ("foreign_document", signed(Document { deployment: "deployment-2".into(), ..document.clone() })),
+        ("foreign_document", signed(Document { space: "space-2".into(), ..document.clone() })),
+        ("foreign_document", signed(Document { installation_id: "installation-2".into(), ..document.clone() })),
+        ("document", signed(Document { wire: 2, ..document.clone() })),
+        ("unknown_section", signed(Document { section: Section::Unknown, ..document.clone() })),
+        ("unknown_section", signed(Document { body: Body::Unknown, ..document.clone() })),
+    ];
+    for (code, document) in bad {
+        rig.heard.clear();
+        rig.say(&document).await;
+        rig.pass(Duration::from_secs(700)).await;
+        assert_eq!(rig.active("eve"), None, "{code}");
+        assert_eq!(rig.alarms(), [code]);
+    }
+    rig.say(&good).await;
+    rig.acked().await;
+    assert_eq!(rig.active("eve"), Some(true), "the good one is still taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn older_and_forked_documents_are_refused() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let one = state(&["ann"], &[]);
+    let yesterday = rig.odcm.snapshot(&one);
+    rig.say(&yesterday).await;
+    rig.acked().await;
+    rig.apply(&state(&[], &[])).await;
+    assert_eq!(rig.active("ann"), Some(false));
+
+    rig.say(&yesterday).await;
+    rig.pass(Duration::from_secs(60)).await;
+    assert_eq!(rig.active("ann"), Some(false), "yesterday's snapshot must not bring ann back");
+    assert_eq!(rig.alarms(), ["older_revision"]);
+    assert_eq!(asked_for_snapshot(&mut rig), 0);
+
+    rig.odcm.revision -= 1;
+    let fork = rig.odcm.snapshot(&one);
+    rig.say(&fork).await;
+    rig.pass(Duration::from_secs(60)).await;
+    assert_eq!(rig.active("ann"), Some(false));
+    assert_eq!(rig.alarms(), ["older_revision", "fork"]);
+    assert_eq!(asked_for_snapshot(&mut rig), 1);
+
+    rig.odcm.epoch = 2;
+    rig.heard.clear();
+    rig.odcm.revision = 0;
+    rig.apply(&one).await;
+    assert_eq!(rig.active("ann"), Some(true), "a new epoch counts from its first revision");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delta_counts_only_on_its_base() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let (one, two, three) = (state(&["ann"], &[]), state(&["ann", "bob"], &[]), state(&["bob"], &[]));
+    rig.apply(&one).await;
+    rig.odcm.revision = 2;
+    let late = rig.odcm.delta(2, &two, &three);
+    rig.say(&late).await;
+    rig.pass(Duration::from_secs(60)).await;
+    assert_eq!((rig.active("ann"), rig.active("bob")), (Some(true), None));
+    assert_eq!(asked_for_snapshot(&mut rig), 1);
+
+    // The base is right, but the state after it is not the announced one.
+    let mut wrong: Document = serde_json::from_str(&rig.odcm.delta(1, &one, &three).payload).unwrap();
+    wrong.state_digest = two.digest().unwrap();
+    let wrong = rig.odcm.sign(&wrong);
+    rig.say(&wrong).await;
+    rig.pass(Duration::from_secs(60)).await;
+    assert_eq!((rig.active("ann"), rig.active("bob")), (Some(true), None));
+    assert_eq!(asked_for_snapshot(&mut rig), 2);
+    assert!(rig.alarms().is_empty(), "everyday business");
+
+    rig.apply(&three).await;
+    assert_eq!((rig.active("ann"), rig.active("bob")), (Some(false), Some(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_is_acknowledged_again() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let document = rig.odcm.snapshot(&state(&["ann"], &[]));
+    rig.say(&document).await;
+    let first = rig.acked().await;
+    rig.heard.clear();
+    let events = rig.space.events().len();
+    rig.say(&document).await;
+    let second = rig.acked().await;
+    assert_eq!((first.doc_digest, first.revision), (second.doc_digest, second.revision));
+    assert_eq!(rig.space.events().len(), events);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_revision_as_delta_and_as_snapshot_is_no_fork() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let (one, two) = (state(&["ann"], &[]), state(&["ann", "bob"], &[]));
+    rig.apply(&one).await;
+    rig.change(&one, &two).await;
+    rig.odcm.revision = 1;
+    let snapshot = rig.odcm.snapshot(&two);
+    rig.heard.clear();
+    rig.say(&snapshot).await;
+    rig.acked().await;
+    assert!(rig.alarms().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_was_tampered_with_is_refused() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    rig.apply(&state(&["ann"], &[])).await;
+    rig.kill().await;
+    let good = rig.memory.piece("access.json").unwrap();
+    let open = |text: &str| {
+        rig.memory.put("access.json", text);
+        State::open(Box::new(rig.memory.clone())).map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert_eq!(open(&good), Ok(()));
+    for bad in [good.replace("ann@", "eve@"), good.replacen("ann@", "eve@", 1), good[..good.len() / 2].to_owned(), "{}".into()] {
+        let error = open(&bad).unwrap_err();
+        assert!(error.contains("access.json") && error.contains("Nothing was changed"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_local_policy_switches_sections_off() {
+    let mut rig = Rig::new();
+    rig.policy = Policy { sections: vec!["authentication".into()], ..Policy::default() };
+    rig.go().await;
+    let document = rig.odcm.snapshot(&state(&["eve"], &[]));
+    rig.say(&document).await;
+    rig.pass(Duration::from_secs(60)).await;
+    assert_eq!(rig.active("eve"), None);
+    assert_eq!(rig.alarms(), ["policy"]);
+    let refused = |r: &ReportKind| matches!(r, ReportKind::Items { items } if items.iter().any(|i| i.item == "setting/access" && i.state == ItemState::RefusedByPolicy));
+    assert!(rig.reports().iter().any(refused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_server_under_the_same_address_gets_nothing() {
+    let mut rig = Rig::new();
+    rig.space = odcm_space_plugin::fake::FakeSpace::new("installation-2");
+    rig.go().await;
+    let document = rig.odcm.snapshot(&state(&["eve"], &[]));
+    rig.say(&document).await;
+    rig.pass(Duration::from_secs(120)).await;
+    assert_eq!(rig.active("eve"), None);
+    assert_eq!(rig.alarms(), ["other_installation"]);
+}
