@@ -10,8 +10,8 @@ mod transport;
 use hands::Hands;
 use odcm_space_plugin::conformance::{self, Bench};
 use odcm_space_plugin::octopus::{OctopusAdapter, OctopusConfig};
-use odcm_space_plugin::{AccountChange, AdapterError, Capability, NewAccount, SpaceAdapter};
-use odcm_tests::standins::octopus::{Switches, Version};
+use odcm_space_plugin::{AccountChange, AdapterError, Capability, MemberChange, NewAccount, SpaceAdapter};
+use odcm_tests::standins::octopus::{Switches, UserRole, Version};
 use serde_json::json;
 
 fn bob() -> NewAccount {
@@ -207,6 +207,75 @@ async fn a_role_with_administrator_rights_makes_its_team_administrative() {
     hands.adapter.changes_since(Some(&cursor)).await.unwrap();
     assert!(administrative().await);
     assert!(hands.adapter.team(&id).await.unwrap().unwrap().administrative);
+}
+
+/// The permissions that the documentation asks for are enough, and without `ConfigureServer` people still come and go.
+#[tokio::test]
+async fn the_documented_permissions_are_enough() {
+    for (version, configures) in [(Version::OLDEST, true), (Version::OLDEST, false), (Version::new(2025, 4, 1), false)] {
+        let hands = Hands::start(version, strict()).await;
+        hands.configure(true, "https://odcm.example", "mars", None).await;
+        let team = hands.create_team("Developers", &[], "group-1").await;
+        let agent = hands.create_account("agent-2", "agent@x.example").await;
+        let permissions =
+            ["UserView", "UserEdit", "UserInvite", "TeamView", "TeamEdit", "UserRoleView", "SpaceView", "EventView"];
+        let role = UserRole {
+            id: "UserRoles-1".into(),
+            name: "Agent".into(),
+            system_permissions: permissions.into_iter().chain(configures.then_some("ConfigureServer")).map(Into::into).collect(),
+            ..UserRole::default()
+        };
+        let staff = hands.create_team("Agents", &[&agent], "group-2").await;
+        hands.standin.edit(|state| state.user_roles.insert(role.id.clone(), role));
+        hands.standin.give_role(&staff, "UserRoles-1", &[]);
+        let key = hands.standin.create_api_key(&agent, "agent");
+        let adapter = hands.adapter_with(|config| config.api_key = key);
+
+        let described = adapter.describe().await.unwrap();
+        assert_eq!(described.capabilities.contains(&Capability::ClientSecret), configures);
+        assert_eq!(adapter.authentication().await.is_ok(), configures);
+        let (_, cursor) = adapter.changes_since(None).await.unwrap();
+        let bob = adapter.create_account(&bob()).await.unwrap();
+        assert_eq!(bob.our_identity_email.as_deref(), Some("bob@x.example"));
+        assert!(adapter.accounts().await.unwrap().contains(&bob));
+        let join = MemberChange { add: [bob.id.clone()].into(), ..MemberChange::default() };
+        assert!(adapter.change_members(&team, &join).await.unwrap().members.contains(&bob.id));
+        hands.standin.create_api_key(&bob.id, "build");
+        let keys = adapter.api_keys(&bob.id).await.unwrap();
+        adapter.delete_api_key(&bob.id, &keys[0].id).await.unwrap();
+        let off = AccountChange { active: Some(false), ..AccountChange::default() };
+        assert!(!adapter.change_account(&bob.id, &off).await.unwrap().active);
+        adapter.end_sessions(&bob.id).await.unwrap();
+        let (changes, _) = adapter.changes_since(Some(&cursor)).await.unwrap();
+        assert!(changes.iter().any(|change| change.documents.contains(&bob.id)), "{changes:?}");
+    }
+}
+
+/// What the push waits for: few requests once the adapter is warm. A new one here is a slower grant for everybody.
+#[tokio::test]
+async fn a_push_costs_few_requests() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let team = hands.create_team("Developers", &[], "group-1").await;
+    let adapter = hands.fresh_adapter();
+    adapter.describe().await.unwrap();
+    adapter.teams().await.unwrap();
+    adapter.accounts().await.unwrap();
+    let (_, cursor) = adapter.changes_since(None).await.unwrap();
+    let before = std::cell::Cell::new(hands.standin.requests());
+    let cost = || hands.standin.requests() - before.replace(hands.standin.requests());
+    let bob = adapter.create_account(&bob()).await.unwrap().id;
+    assert_eq!(cost(), 3, "is the name free, create, read back");
+    let change = MemberChange { add: [bob.clone()].into(), ..MemberChange::default() };
+    adapter.change_members(&team, &change).await.unwrap();
+    assert_eq!(cost(), 3, "read, write, read back");
+    let off = AccountChange { active: Some(false), ..AccountChange::default() };
+    adapter.change_account(&bob, &off).await.unwrap();
+    assert_eq!(cost(), 3, "read, write, read back");
+    adapter.end_sessions(&bob).await.unwrap();
+    assert_eq!(cost(), 2, "find the link, end");
+    adapter.changes_since(Some(&cursor)).await.unwrap();
+    adapter.teams().await.unwrap();
+    assert_eq!(cost(), 2, "the look every ten seconds");
 }
 
 /// More people than fit on a page, and a server that gives smaller pages than asked for.
