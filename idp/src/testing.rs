@@ -89,33 +89,41 @@ pub async fn deps() -> TestDeps {
 #[expect(clippy::expect_used, reason = "for tests")]
 pub async fn deps_with(change: impl FnOnce(&mut Settings)) -> TestDeps {
     let folder = Arc::new(Folder::new());
+    let db = database(&folder).await;
+    let made = deps_over(db, folder, change).await;
+    let Inner { db, sealer, keys: store, clock, entropy, settings, .. } = &**made;
+    let parts = keys::Parts { db, sealer, store, clock, entropy, overlap_s: settings.tokens.key_overlap };
+    keys::ensure(parts, ready_key).await.expect("keys");
+    made
+}
+
+/// Deps over a database that is there and migrated, with a deployment row and without signing keys.
+///
+/// # Panics
+/// When the database does not work.
+#[expect(clippy::expect_used, reason = "for tests")]
+pub async fn deps_over(db: Db, folder: Arc<Folder>, change: impl FnOnce(&mut Settings)) -> TestDeps {
     let mut settings = Settings::with_public(PublicUrl::parse("https://id.example.com").expect("a URL"));
     settings.sign_in.argon2_memory = 64;
     settings.sign_in.argon2_passes = 1;
     change(&mut settings);
     let (clock, hand) = Clock::manual(START);
     let entropy = Entropy::seeded(7);
-    let db = database(&folder).await;
     let sealer = Sealer::new(MasterKey::generate(&entropy), Vec::new(), entropy.clone());
     deployment::open(&db, &sealer, &settings.public, &clock, &entropy).await.expect("a deployment");
-    let store = KeyStore::default();
-    let overlap_s = settings.tokens.key_overlap;
-    let parts = keys::Parts { db: &db, sealer: &sealer, store: &store, clock: &clock, entropy: &entropy, overlap_s };
-    keys::ensure(parts, ready_key).await.expect("keys");
     let options = HasherOptions::new(settings.sign_in.argon2_memory, settings.sign_in.argon2_passes, 1);
     let hasher = Hasher::start(options, entropy.clone()).expect("a hasher");
-    let (metrics, wake) = (Metrics::default(), Wake::default());
     let pages = Pages::from_settings(&settings);
     let deps = Deps::new(Inner {
         settings,
         db,
         clock,
         entropy,
-        metrics,
-        keys: store,
+        metrics: Metrics::default(),
+        keys: KeyStore::default(),
         sealer,
         hasher,
-        wake,
+        wake: Wake::default(),
         agents: Wake::default(),
         live: Live::default(),
         pages,

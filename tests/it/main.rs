@@ -8,3 +8,4 @@ mod standin_octopus_pages;
 mod standin_octopus_sign_in;
 mod standin_octopus_teams;
 mod standin_octopus_users;
+mod storage;

@@ -3,8 +3,8 @@
 //! May use: `core`. One file per noun holds that noun's statements, each a `sql!` text with its binds.
 //! Example: `db.opt(sql!("SELECT display_name FROM person WHERE id = $1"), &[&id]).await?`.
 //!
-//! Rules: a transaction is opened by [`crate::run_tx!`] only (its body may run twice); time is a parameter; lists go in as
-//! JSON text and out through `json_each`; a write that must hit exactly one row checks the count.
+//! Rules: a transaction is opened by [`crate::run_tx!`] only (its body may run twice); time is a parameter; there are
+//! no list parameters (a subquery finds the rows, or a loop binds them); a write that must hit exactly one row checks the count.
 
 pub mod adoption;
 pub mod agents;

@@ -1,5 +1,7 @@
 //! What tests and the demo share: running servers, asking processes to end, waiting for a condition.
 
+pub mod postgres;
+
 use std::time::Duration;
 
 /// Resolves at Ctrl-C or SIGTERM.
