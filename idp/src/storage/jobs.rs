@@ -100,7 +100,7 @@ pub async fn failed(db: &Db, job: &JobRow, error: &str, now: Timestamp) -> Resul
 pub async fn next_due(db: &Db) -> Result<Option<Timestamp>> {
     let row: Option<(Option<Timestamp>,)> = db
         .opt(
-            sql!("SELECT MIN(CASE WHEN run_at < lease_until THEN lease_until ELSE run_at END) FROM job WHERE failed_at IS NULL"),
+            sql!("SELECT MIN(CASE WHEN run_at < lease_until THEN lease_until ELSE run_at END) AS at FROM job WHERE failed_at IS NULL"),
             &[],
         )
         .await?;

@@ -80,7 +80,7 @@ pub async fn projected(tx: &mut Tx, space: &SpaceId, counter: i64) -> Result<()>
 /// # Errors
 /// Any storage error.
 pub async fn count_pending(db: &Db) -> Result<i64> {
-    let row: Option<(i64,)> = db.opt(sql!("SELECT COUNT(*) FROM dirty_mark WHERE counter > projected"), &[]).await?;
+    let row: Option<(i64,)> = db.opt(sql!("SELECT COUNT(*) AS n FROM dirty_mark WHERE counter > projected"), &[]).await?;
     Ok(row.map_or(0, |(n,)| n))
 }
 

@@ -1,9 +1,9 @@
 //! The storage conformance suite: every test runs on SQLite and on PostgreSQL. `cargo test -p odcm-tests --test it storage`.
 
-mod directory;
-mod grants;
+mod about_groups;
+mod about_grants;
 mod model;
-mod people;
+mod about_people;
 mod races;
 mod statements;
 
@@ -179,16 +179,16 @@ impl Held {
     async fn insert(&self, deps: &TestDeps) {
         let now = deps.clock.now();
         let end = now.plus_secs(3600);
-        let (hash, csrf) = (deps.entropy.bytes::<32>().to_vec(), Vec::<u8>::new());
+        let hash = deps.entropy.bytes::<32>().to_vec();
         let code = self.code_hash();
         let family = self.session.to_string();
         let done: storage::Result<()> = odcm::run_tx!(deps.db, "test.hold", |tx| {
             tx.one(
                 "session",
                 odcm::sql!(
-                    "INSERT INTO session (id, hash, person_id, authentications, csrf, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, '[]', $4, $5, $5, $6)"
+                    "INSERT INTO session (id, hash, person_id, authentications, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, '[]', $4, $4, $5)"
                 ),
-                &[&self.session, &hash, &self.person, &csrf, &now, &end],
+                &[&self.session, &hash, &self.person, &now, &end],
             )
             .await?;
             tx.one(
@@ -218,16 +218,15 @@ impl Held {
     /// Whether session, code and family are alive.
     pub async fn alive(&self, deps: &TestDeps) -> (bool, bool, bool) {
         let one = |row: Option<(i64,)>| row.is_some_and(|(n,)| n == 1);
-        let family = self.session.to_string();
-        let session =
-            deps.db.opt(odcm::sql!("SELECT COUNT(*) AS n FROM session WHERE id = $1 AND ended_at IS NULL"), &[&self.session]);
-        let code = deps.db.opt(odcm::sql!("SELECT COUNT(*) AS n FROM auth_code WHERE hash = $1"), &[&self.code_hash()]);
-        let family = deps
-            .db
-            .opt(odcm::sql!("SELECT COUNT(*) AS n FROM token_family WHERE id = $1 AND revoked_at IS NULL"), &[&family])
-            .await
-            .unwrap();
-        (one(session.await.unwrap()), one(code.await.unwrap()), one(family))
+        let (db, family, code) = (&deps.db, self.session.to_string(), self.code_hash());
+        let sessions = odcm::sql!("SELECT COUNT(*) AS n FROM session WHERE id = $1 AND ended_at IS NULL");
+        let codes = odcm::sql!("SELECT COUNT(*) AS n FROM auth_code WHERE hash = $1");
+        let families = odcm::sql!("SELECT COUNT(*) AS n FROM token_family WHERE id = $1 AND revoked_at IS NULL");
+        (
+            one(db.opt(sessions, &[&self.session]).await.unwrap()),
+            one(db.opt(codes, &[&code]).await.unwrap()),
+            one(db.opt(families, &[&family]).await.unwrap()),
+        )
     }
 }
 

@@ -164,7 +164,7 @@ struct Tally {
 
 async fn sequences_of_use_cases_keep_the_rules(deps: TestDeps) {
     let seed = std::env::var("ODCM_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_122);
-    let steps = if deps.db.engine() == Engine::Sqlite { 900 } else { 350 };
+    let steps = if deps.db.engine() == Engine::Sqlite { 500 } else { 250 };
     let dice = Dice(Entropy::seeded(seed));
     let mut world = Universe { people: Vec::new(), groups: Vec::new(), spaces: Vec::new() };
     for i in 0..4 {
