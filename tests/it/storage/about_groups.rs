@@ -40,7 +40,8 @@ async fn a_membership_marks_exactly_the_spaces_that_see_it(deps: TestDeps) {
     assert!(changed.unwrap());
     assert_eq!(spaces, std::slice::from_ref(&mars));
     assert!(!memberships::change_span(&deps, &root(), &entry, &p(&anna), span).await.unwrap());
-    let unknown = memberships::add(&deps, &root(), &entry, &p(&PersonId::from_uuid(deps.entropy.id(deps.clock.now()))), span).await;
+    let unknown =
+        memberships::add(&deps, &root(), &entry, &p(&PersonId::from_uuid(deps.entropy.id(deps.clock.now()))), span).await;
     assert_eq!(code(unknown).0, RefusalKind::NotFound);
     assert_eq!(code(memberships::add(&deps, &root(), &entry, &p(&anna), span).await).1, "membership.exists");
     let past = Span { from: None, until: Some(deps.clock.now()) };
@@ -141,7 +142,8 @@ async fn a_group_in_use_is_deleted_only_when_confirmed(deps: TestDeps) {
     let held = holds(&deps, &anna, "mars").await;
     assert_eq!(code(groups::delete(&deps, &root(), &inner, Some(1), false).await).1, "group.in_use");
     assert_eq!(code(groups::delete(&deps, &root(), &inner, Some(7), true).await).0, RefusalKind::Stale);
-    let (effects, facts) = access::dry_run(&deps, &root(), &access::ProposedChange::DeleteGroup { group: inner.clone() }).await.unwrap();
+    let (effects, facts) =
+        access::dry_run(&deps, &root(), &access::ProposedChange::DeleteGroup { group: inner.clone() }).await.unwrap();
     assert_eq!(effects.len(), 2, "entry to Mars, and being in `outer` there: {effects:?}");
     assert!(effects.iter().all(|e| e.person == anna && e.space == mars && facts.people.contains_key(&e.person)));
     let (done, spaces) = marked(&deps, groups::delete(&deps, &root(), &inner, Some(1), true)).await;
@@ -177,7 +179,10 @@ async fn groups_are_renamed_under_their_version(deps: TestDeps) {
         description: text.map(Into::into),
     };
     assert_eq!(code(groups::edit(&deps, &root(), &team, None, edit(Some("OTHER"), None)).await).1, "group.name_taken");
-    assert_eq!(code(groups::edit(&deps, &root(), &team, None, edit(None, Some(&"x".repeat(501)))).await).1, "description.invalid");
+    assert_eq!(
+        code(groups::edit(&deps, &root(), &team, None, edit(None, Some(&"x".repeat(501)))).await).1,
+        "description.invalid"
+    );
     let (done, spaces) = marked(&deps, groups::edit(&deps, &root(), &team, Some(1), edit(None, Some("text")))).await;
     assert!(done.unwrap().version == 2 && spaces.is_empty(), "Spaces do not know descriptions");
     let (done, spaces) = marked(&deps, groups::edit(&deps, &root(), &team, Some(2), edit(Some("TEAM"), None))).await;
@@ -203,16 +208,14 @@ async fn a_space_is_enlisted_with_its_client(deps: TestDeps) {
     let row = storage::spaces::find(&mut &deps.db, &id).await.unwrap().unwrap();
     assert_eq!((&*row.base_url, row.client_id.as_str()), ("https://mars.example.com", "mars"));
     let uris = async || {
-        let row: (storage::J<ClientSettings>, String) = deps
-            .db
-            .opt(odcm::sql!("SELECT settings, kind FROM client WHERE space_id = $1"), &[&id])
-            .await
-            .unwrap()
-            .unwrap();
+        let row: (storage::J<ClientSettings>, String) =
+            deps.db.opt(odcm::sql!("SELECT settings, kind FROM client WHERE space_id = $1"), &[&id]).await.unwrap().unwrap();
         assert_eq!(row.1, "space");
         row.0.0.redirect_uris
     };
-    let both = |base: &str| vec![format!("{base}/api/users/authenticatedToken/Okta"), format!("{base}/api/users/authenticatedToken/GenericOidc")];
+    let both = |base: &str| {
+        vec![format!("{base}/api/users/authenticatedToken/Okta"), format!("{base}/api/users/authenticatedToken/GenericOidc")]
+    };
     assert_eq!(uris().await, both("https://mars.example.com"));
     assert_eq!(marks(&deps).await[&id], 1, "a new Space is projected");
     let refused = async |change: fn(&mut spaces::NewSpace)| {

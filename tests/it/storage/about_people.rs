@@ -60,11 +60,7 @@ async fn names_are_unique_former_ones_included(deps: TestDeps) {
     let reuse = people::NewPerson { reuse_former_names: true, ..other_mail("anna2") };
     let bob = people::create(&deps, &root(), reuse.clone()).await.unwrap().id;
     assert_eq!(storage::people::find(&mut &deps.db, &bob).await.unwrap().unwrap().username, "anna2");
-    let people_admin = Actor {
-        via: Via::Session,
-        rights: vec![Right { role: Role::GroupAdmin, scope: Scope::All }],
-        ..root()
-    };
+    let people_admin = Actor { via: Via::Session, rights: vec![Right { role: Role::GroupAdmin, scope: Scope::All }], ..root() };
     assert_eq!(code(people::create(&deps, &people_admin, reuse).await).0, RefusalKind::Forbidden);
     // a held name is not for owners either
     let held = people::NewPerson { reuse_former_names: true, ..new_person("anna3") };
@@ -216,7 +212,8 @@ async fn api_tokens_act_for_their_person_while_both_live(deps: TestDeps) {
     assert_eq!(found.rights, as_anna.rights);
     let stored = storage::api_tokens::of_person(&mut &deps.db, &anna).await.unwrap();
     assert_eq!(stored[0].last_used_at, Some(deps.clock.now()));
-    for bad in ["", "odcm_", "odcm_x", &token.secret[..47], &format!("{}x", token.secret), &token.secret.replace("odcm", "ODCM")] {
+    for bad in ["", "odcm_", "odcm_x", &token.secret[..47], &format!("{}x", token.secret), &token.secret.replace("odcm", "ODCM")]
+    {
         assert!(api_tokens::authenticate(&deps, bad).await.unwrap().is_none(), "{bad}");
     }
     let as_token = Actor { via: Via::Token(TokenScopes { write: true }), ..as_anna.clone() };

@@ -1,18 +1,18 @@
 //! The storage conformance suite: every test runs on SQLite and on PostgreSQL. `cargo test -p odcm-tests --test it storage`.
 
-mod about_groups;
 mod about_grants;
-mod model;
+mod about_groups;
 mod about_people;
+mod model;
 mod races;
 mod statements;
 
+use odcm::accounts::{self, Error, groups, people, rights, spaces};
 use odcm::core::directory::{Span, Subject};
 use odcm::core::ids::{ClientId, GroupId, PersonId, SessionId, SpaceId};
 use odcm::core::policy::{Actor, Right, Role, Scope, Via};
 use odcm::core::refusal::RefusalKind;
 use odcm::core::text::{DisplayName, Email, Slug, Username};
-use odcm::accounts::{self, Error, groups, people, rights, spaces};
 use odcm::storage::groups::GroupKind;
 use odcm::storage::spaces::OfflinePolicy;
 use odcm::storage::{self, Db};

@@ -174,7 +174,8 @@ async fn two_opposite_edges_at_once_make_no_cycle(deps: TestDeps) {
         join(&deps, &ids[0], g(&ids[1])).await;
         join(&deps, &ids[2], g(&ids[3])).await;
         let results = at_once(2, |i| {
-            let (deps, outer, inner) = (deps.clone(), ids[if i == 0 { 1 } else { 3 }].clone(), ids[if i == 0 { 2 } else { 0 }].clone());
+            let (deps, outer, inner) =
+                (deps.clone(), ids[if i == 0 { 1 } else { 3 }].clone(), ids[if i == 0 { 2 } else { 0 }].clone());
             async move { memberships::add(&deps, &root(), &outer, &g(&inner), Span::ALWAYS).await }
         })
         .await;

@@ -21,7 +21,13 @@ fn texts_in_sources() -> BTreeSet<String> {
     let mut texts = BTreeSet::new();
     for path in sources.into_iter().filter(|path| !path.ends_with("tests.rs")) {
         let source = std::fs::read_to_string(&path).unwrap();
-        let code: String = source.split("#[cfg(test)]").next().unwrap_or_default().lines().filter(|l| !l.trim_start().starts_with("//")).collect();
+        let code: String = source
+            .split("#[cfg(test)]")
+            .next()
+            .unwrap_or_default()
+            .lines()
+            .filter(|l| !l.trim_start().starts_with("//"))
+            .collect();
         for part in code.split("sql!(").skip(1) {
             let Some(literal) = part.trim_start().strip_prefix('"') else { continue };
             let (mut text, mut chars) = (String::new(), literal.chars());
