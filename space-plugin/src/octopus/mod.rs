@@ -1,6 +1,6 @@
 //! The Octopus REST API as a Space.
 //!
-//! May use the contract, reqwest and JSON. One file per resource; [`client`] is the only one that speaks HTTP, and `links`,
+//! May use the contract, reqwest and JSON. One file per resource; `client` is the only one that speaks HTTP, and `links`,
 //! `paging` and `pace` know nothing of users and teams. What the adapter believes of a real server, and what happens where
 //! the belief is wrong, is in `docs/octopus-api.md`.
 //!
