@@ -239,6 +239,7 @@ CREATE TABLE section (
     revision        BIGINT  NOT NULL,
     state           TEXT    NOT NULL,            -- JSON of the wanted state at `revision`
     state_digest    TEXT    NOT NULL,
+    offline_policy  TEXT    NOT NULL,            -- as the documents of `revision` say it
     has_removals    BOOLEAN NOT NULL,
     committed_at    BIGINT  NOT NULL,            -- when the change that led to `revision` was marked
     projected_at    BIGINT  NOT NULL,
@@ -541,4 +542,10 @@ CREATE TABLE lease (
     holder     TEXT   NOT NULL,
     until_at   BIGINT NOT NULL,
     generation BIGINT NOT NULL
+);
+
+-- Up to which instant time-driven work is done: the scheduler of ends and beginnings.
+CREATE TABLE time_cursor (
+    name TEXT   NOT NULL PRIMARY KEY,
+    at   BIGINT NOT NULL
 );

@@ -10,9 +10,11 @@ pub mod core;
 pub mod crypto;
 pub mod deps;
 pub mod http;
+pub mod jobs;
 pub mod login;
 pub mod pages;
 pub mod ports;
+pub mod push;
 pub mod server;
 pub mod storage;
 #[doc(hidden)]

@@ -10,10 +10,13 @@ use crate::crypto::keys::KeyStore;
 use crate::crypto::password::{Hasher, HasherOptions};
 use crate::crypto::seal::{MasterKey, Sealer};
 use crate::deps::{Deps, Inner, Live, Wake};
+use crate::jobs::{self, Job};
 use crate::pages::Pages;
 use crate::ports::{Clock, Entropy, Metrics};
+use crate::push::Push;
 use crate::storage::{ConnectOptions, Db};
 use crate::web;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Opens the database as configured, without looking at its schema.
@@ -79,7 +82,27 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Stri
         let router = web::management::routes().with_state(deps.clone());
         tokio::spawn(web::serve(router, listen, None, config.drain, stop.clone()))
     });
-    let served = web::serve(web::router(&deps, axum::Router::new()), config.listen, config.tls, config.drain, stop).await;
+    let push = Push::start(deps.clone());
+    let runner = jobs::Runner::start(deps.clone(), job_kinds());
+    // Agents are told to come back at once: their connections would keep the drain waiting.
+    let leaving = tokio::spawn({
+        let (push, mut stop) = (push.clone(), stop.clone());
+        async move {
+            // an error means that nobody can say stop any more
+            let _ = stop.wait_for(|stop| *stop).await;
+            push.shutdown().await;
+        }
+    });
+    let served = web::serve(web::router(&deps, push.routes()), config.listen, config.tls, config.drain, stop).await;
+    if served.is_ok() {
+        if let Err(error) = leaving.await {
+            tracing::error!(%error, "the push channel did not stop as it should");
+        }
+    } else {
+        leaving.abort();
+        push.shutdown().await;
+    }
+    runner.shutdown().await;
     if let Some(management) = management
         && let Ok(Err(message)) = management.await
     {
@@ -87,4 +110,9 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Stri
     }
     deps.db.close().await;
     served
+}
+
+/// The kinds of jobs that a node runs.
+fn job_kinds() -> Vec<Arc<dyn Job>> {
+    vec![Arc::new(jobs::CleanUp)]
 }

@@ -86,11 +86,21 @@ pub async fn deps() -> TestDeps {
 ///
 /// # Panics
 /// When the database cannot be made.
-#[expect(clippy::expect_used, reason = "for tests")]
 pub async fn deps_with(change: impl FnOnce(&mut Settings)) -> TestDeps {
+    let (clock, hand) = Clock::manual(START);
+    deps_on(clock, hand, change).await
+}
+
+/// Deps whose clock is the machine's: for the few tests of what happens by itself in real time. The hand moves nothing.
+pub async fn deps_in_real_time(change: impl FnOnce(&mut Settings)) -> TestDeps {
+    deps_on(Clock::system(), Clock::manual(START).1, change).await
+}
+
+#[expect(clippy::expect_used, reason = "for tests")]
+async fn deps_on(clock: Clock, hand: Hand, change: impl FnOnce(&mut Settings)) -> TestDeps {
     let folder = Arc::new(Folder::new());
     let db = database(&folder).await;
-    let made = deps_over(db, folder, change).await;
+    let made = put_together(db, folder, (clock, hand), change).await;
     let Inner { db, sealer, keys: store, clock, entropy, settings, .. } = &**made;
     let parts = keys::Parts { db, sealer, store, clock, entropy, overlap_s: settings.tokens.key_overlap };
     keys::ensure(parts, ready_key).await.expect("keys");
@@ -101,13 +111,16 @@ pub async fn deps_with(change: impl FnOnce(&mut Settings)) -> TestDeps {
 ///
 /// # Panics
 /// When the database does not work.
-#[expect(clippy::expect_used, reason = "for tests")]
 pub async fn deps_over(db: Db, folder: Arc<Folder>, change: impl FnOnce(&mut Settings)) -> TestDeps {
+    put_together(db, folder, Clock::manual(START), change).await
+}
+
+#[expect(clippy::expect_used, reason = "for tests")]
+async fn put_together(db: Db, folder: Arc<Folder>, (clock, hand): (Clock, Hand), change: impl FnOnce(&mut Settings)) -> TestDeps {
     let mut settings = Settings::with_public(PublicUrl::parse("https://id.example.com").expect("a URL"));
     settings.sign_in.argon2_memory = 64;
     settings.sign_in.argon2_passes = 1;
     change(&mut settings);
-    let (clock, hand) = Clock::manual(START);
     let entropy = Entropy::seeded(7);
     let sealer = Sealer::new(MasterKey::generate(&entropy), Vec::new(), entropy.clone());
     deployment::open(&db, &sealer, &settings.public, &clock, &entropy).await.expect("a deployment");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod octopus_adapter;
+mod push;
 mod standin_octopus_api;
 mod standin_octopus_client;
 mod standin_octopus_pages;

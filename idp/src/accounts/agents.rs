@@ -5,13 +5,14 @@ use super::{Error, Result};
 use crate::core::Refusal;
 use crate::core::change::Change;
 use crate::core::ids::{AgentId, PersonId, SpaceId};
-use crate::core::policy::{Act, Actor};
+use crate::core::policy::{Act, Actor, Via};
 use crate::core::time::Timestamp;
+use crate::crypto::hash::sha256;
 use crate::deps::Deps;
 use crate::run_tx;
-use crate::storage::{adoption, agents, audit, links, marks};
-use aws_lc_rs::digest::{SHA256, digest};
-use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, SweepCandidate};
+use crate::storage::{self, adoption, agents, audit, bindings, documents, links, marks, reports, sections};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, EnrolmentRequest, SweepCandidate};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -36,10 +37,10 @@ const CODE_PREFIX: &str = "odcm_enrol_";
 /// SHA-256 of a code as stored.
 #[must_use]
 pub fn code_hash(code: &str) -> Vec<u8> {
-    digest(&SHA256, code.as_bytes()).as_ref().to_vec()
+    sha256(code.as_bytes()).to_vec()
 }
 
-async fn space_of(tx: &mut crate::storage::Tx, space: &SpaceId) -> Result<agents::SpaceForPush> {
+async fn space_of(tx: &mut storage::Tx, space: &SpaceId) -> Result<agents::SpaceForPush> {
     Ok(agents::space(tx, space).await?.ok_or_else(|| Refusal::not_found("Space"))?)
 }
 
@@ -64,6 +65,125 @@ pub async fn create_enrolment_code(deps: &Deps, actor: &Actor, space: &SpaceId) 
         Result::Ok(())
     })?;
     Ok(EnrolmentCode { code, expires_at })
+}
+
+/// A new agent.
+#[derive(Clone, Debug)]
+pub struct Enrolled {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its Space.
+    pub space: SpaceId,
+    /// Name of the Space.
+    pub space_name: String,
+    /// Id of the deployment.
+    pub deployment: String,
+}
+
+/// Longest text in an enrolment request, in bytes.
+const MAX_TEXT: usize = 512;
+/// Most capabilities in an enrolment request.
+const MAX_CAPABILITIES: usize = 64;
+
+fn check(request: &EnrolmentRequest) -> Result<Vec<u8>> {
+    let text = |field: &'static str, value: &str, min: usize| {
+        if (min..=MAX_TEXT).contains(&value.len()) && !value.chars().any(char::is_control) {
+            return Ok(());
+        }
+        let why = format!("`{field}` has {min} to {MAX_TEXT} printable characters.");
+        Err(Refusal::invalid(field, "enrolment.invalid", why))
+    };
+    text("installation_id", &request.installation_id, 1)?;
+    text("base_url", &request.base_url, 1)?;
+    text("server_version", &request.server_version, 0)?;
+    text("agent_version", &request.agent_version, 0)?;
+    text("code", &request.code, 1)?;
+    if request.capabilities.len() > MAX_CAPABILITIES {
+        return Err(Refusal::invalid("capabilities", "enrolment.invalid", "There are at most 64 capabilities.").into());
+    }
+    request.capabilities.iter().try_for_each(|c| text("capabilities", c, 1))?;
+    let key = BASE64.decode(&request.public_key).ok().filter(|key| key.len() == 32);
+    Ok(key.ok_or_else(|| Refusal::invalid("public_key", "enrolment.invalid", "`public_key` is Base64 of 32 bytes (Ed25519)."))?)
+}
+
+/// Enrols an agent with a one-time code. The Space's former agent is revoked; a Space that turns out to be another
+/// installation than before forgets the accounts, teams and documents of the former one.
+///
+/// # Errors
+/// One refusal for a code that is unknown, used or expired; refusals for malformed fields, a key that is known, and an
+/// installation that is enrolled as another Space (the code stays usable then); storage errors.
+pub async fn enrol(deps: &Deps, request: &EnrolmentRequest, address: &str, request_id: Option<&str>) -> Result<Enrolled> {
+    let public_key = check(request)?;
+    let now = deps.clock.now();
+    let hash = code_hash(&request.code);
+    let id = AgentId::from_uuid(deps.entropy.id(now));
+    let capabilities = serde_json::to_string(&request.capabilities).map_err(|e| Error::Internal(e.to_string()))?;
+    let actor = Actor {
+        person: None,
+        name: "enrolment code".into(),
+        via: Via::Agent,
+        rights: Vec::new(),
+        address: Some(address.into()),
+        request_id: request_id.map(str::to_owned),
+    };
+    let enrolled = run_tx!(deps.db, "agent.enrol", |tx| {
+        let space = agents::take_code(tx, &hash, now).await?;
+        let space = space.ok_or_else(|| {
+            Refusal::forbidden("enrolment.code", "This code is unknown, was used before or has expired. Ask for a new one.")
+        })?;
+        let row = space_of(tx, &space).await?;
+        if agents::space_of_installation(tx, &request.installation_id, &space).await?.is_some() {
+            let why = "This Octopus server is enrolled as another Space already.";
+            return Err(Refusal::conflict("enrolment.installation", why).into());
+        }
+        let former = agents::revoke(tx, &space, now).await?;
+        if row.installation_id.as_ref().is_some_and(|known| *known != request.installation_id) {
+            links::forget_space(tx, &space).await?;
+            adoption::forget_space(tx, &space).await?;
+            bindings::replace(tx, &space, &[]).await?;
+        }
+        // Documents name the installation, and the new agent has none of them.
+        documents::forget_space(tx, &space).await?;
+        sections::forget_acks(tx, &space).await?;
+        reports::forget_items(tx, &space).await?;
+        agents::set_installation(tx, &space, &request.installation_id).await?;
+        let agent = agents::AgentRow {
+            id: id.clone(),
+            space_id: space.clone(),
+            public_key: public_key.clone(),
+            installation_id: request.installation_id.clone(),
+            base_url: request.base_url.clone(),
+            connection_epoch: 0,
+            wire_floor: 0,
+            server_version: request.server_version.clone(),
+            agent_version: request.agent_version.clone(),
+            capabilities: capabilities.clone(),
+            created_at: now,
+            node: None,
+            connected_at: None,
+            last_seen_at: None,
+            revoked_at: None,
+        };
+        match agents::insert(tx, &agent).await {
+            Err(storage::Error::Unique(_)) => {
+                return Err(Refusal::conflict("enrolment.key", "This key belongs to an agent already. Make a new one.").into());
+            }
+            other => other?,
+        }
+        let mut change = Change::new("agent.enrol", "agent", id.as_str(), row.name.clone()).in_space(&space);
+        change.before = former.map(|former| json!({ "agent": former.as_str() }));
+        change.after = Some(json!({
+            "installation_id": request.installation_id, "base_url": request.base_url, "server_version": request.server_version,
+        }));
+        audit::write(tx, &deps.entropy, now, &actor, &change).await?;
+        marks::mark(tx, &BTreeSet::from([space.clone()]), now).await?;
+        let (deployment, _) = agents::deployment(tx).await?;
+        Ok::<_, Error>(Enrolled { agent: id.clone(), space, space_name: row.name, deployment })
+    })?;
+    deps.wake.ring();
+    deps.agents.ring();
+    deps.live.ring(&enrolled.space);
+    Ok(enrolled)
 }
 
 /// Revokes the active agent of a Space at once: its connection ends and its key is refused from now on. Unused enrolment

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod actors;
+pub mod agent_status;
 pub mod agents;
 pub mod api_tokens;
 pub mod audit;

@@ -111,6 +111,20 @@ pub async fn committed_at<Q: Rowish>(
     Ok(row.map(|(at,)| at))
 }
 
+/// Whether any document of a revision is stored.
+///
+/// # Errors
+/// Any storage error.
+pub async fn exists<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str, epoch: i64, revision: i64) -> Result<bool> {
+    let row: Option<(String,)> = q
+        .opt(
+            sql!("SELECT kind FROM document WHERE space_id = $1 AND section = $2 AND epoch = $3 AND revision = $4 LIMIT 1"),
+            &[space, &section, &epoch, &revision],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Keeps the documents of the newest `keep` revisions of a section.
 ///
 /// # Errors

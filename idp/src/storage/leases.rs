@@ -1,6 +1,6 @@
 //! Named leases: one holder at a time, with a generation that each write of the holder checks (rules C5).
 
-use super::{Db, Result, Tx};
+use super::{Db, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::sql;
 
@@ -46,4 +46,26 @@ pub async fn release(db: &Db, name: &str, holder: &str, generation: i64) -> Resu
     )
     .await?;
     Ok(())
+}
+
+/// Up to which instant the time-driven work `name` is done; 0 at first.
+///
+/// # Errors
+/// Any storage error.
+pub async fn cursor<Q: Rowish>(q: &mut Q, name: &str) -> Result<Timestamp> {
+    let row: Option<(Timestamp,)> = q.opt(sql!("SELECT at FROM time_cursor WHERE name = $1"), &[&name]).await?;
+    Ok(row.map_or(Timestamp(0), |(at,)| at))
+}
+
+/// Moves the cursor of `name`.
+///
+/// # Errors
+/// Any storage error.
+pub async fn set_cursor(tx: &mut Tx, name: &str, at: Timestamp) -> Result<()> {
+    tx.one(
+        "time cursor",
+        sql!("INSERT INTO time_cursor (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at"),
+        &[&name, &at],
+    )
+    .await
 }

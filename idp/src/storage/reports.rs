@@ -37,6 +37,22 @@ pub async fn items<Q: Rowish>(q: &mut Q, space: &SpaceId, limit: i64) -> Result<
     .await
 }
 
+/// Names of the items of a section whose revocation left something over.
+///
+/// # Errors
+/// Any storage error.
+pub async fn with_residual<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = q
+        .all(
+            sql!(
+                "SELECT item FROM item_state WHERE space_id = $1 AND section = $2 AND residual <> '[]' ORDER BY item LIMIT 10000"
+            ),
+            &[space, &section],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(item,)| item).collect())
+}
+
 /// Forgets the items of a section that left nothing over; what a revocation could not end stays until the item is reported
 /// again.
 ///

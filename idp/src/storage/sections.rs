@@ -18,6 +18,8 @@ pub struct SectionRow {
     pub state: String,
     /// Digest of that JSON.
     pub state_digest: String,
+    /// What the documents of `revision` say about a lease that ran out: `keep` or `shut`.
+    pub offline_policy: String,
     /// Whether a removal is on its way that was not acknowledged yet.
     pub has_removals: bool,
     /// When the change that led to `revision` was marked.
@@ -55,6 +57,8 @@ pub struct Wanted<'a> {
     pub state: &'a str,
     /// Its digest.
     pub state_digest: &'a str,
+    /// `keep` or `shut`.
+    pub offline_policy: &'a str,
     /// Whether a removal is on its way.
     pub has_removals: bool,
     /// When the change was marked.
@@ -87,7 +91,7 @@ pub struct Acked<'a> {
 pub async fn find<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str) -> Result<Option<SectionRow>> {
     q.opt(
         sql!(
-            "SELECT section, epoch, revision, state, state_digest, has_removals, committed_at, projected_at, acked_epoch, acked_revision, acked_digest, acked_at, acked_ms, failed_items, seen_digest, seen_at FROM section WHERE space_id = $1 AND section = $2"
+            "SELECT section, epoch, revision, state, state_digest, offline_policy, has_removals, committed_at, projected_at, acked_epoch, acked_revision, acked_digest, acked_at, acked_ms, failed_items, seen_digest, seen_at FROM section WHERE space_id = $1 AND section = $2"
         ),
         &[space, &section],
     )
@@ -101,7 +105,7 @@ pub async fn find<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str) -> Resul
 pub async fn of_space<Q: Rowish>(q: &mut Q, space: &SpaceId) -> Result<Vec<SectionRow>> {
     q.all(
         sql!(
-            "SELECT section, epoch, revision, '' AS state, state_digest, has_removals, committed_at, projected_at, acked_epoch, acked_revision, acked_digest, acked_at, acked_ms, failed_items, seen_digest, seen_at FROM section WHERE space_id = $1 ORDER BY section"
+            "SELECT section, epoch, revision, '' AS state, state_digest, offline_policy, has_removals, committed_at, projected_at, acked_epoch, acked_revision, acked_digest, acked_at, acked_ms, failed_items, seen_digest, seen_at FROM section WHERE space_id = $1 ORDER BY section"
         ),
         &[space],
     )
@@ -124,11 +128,11 @@ pub async fn want(tx: &mut Tx, space: &SpaceId, wanted: &Wanted<'_>) -> Result<(
     tx.one(
         "section",
         sql!(
-            "INSERT INTO section (space_id, section, epoch, revision, state, state_digest, has_removals, committed_at, projected_at, acked_epoch, acked_revision, failed_items) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 0) ON CONFLICT (space_id, section) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, state = excluded.state, state_digest = excluded.state_digest, has_removals = excluded.has_removals, committed_at = excluded.committed_at, projected_at = excluded.projected_at"
+            "INSERT INTO section (space_id, section, epoch, revision, state, state_digest, has_removals, committed_at, projected_at, offline_policy, acked_epoch, acked_revision, failed_items) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0) ON CONFLICT (space_id, section) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, state = excluded.state, state_digest = excluded.state_digest, has_removals = excluded.has_removals, committed_at = excluded.committed_at, projected_at = excluded.projected_at, offline_policy = excluded.offline_policy"
         ),
         &[
             space, &wanted.section, &wanted.epoch, &wanted.revision, &wanted.state, &wanted.state_digest, &wanted.has_removals,
-            &wanted.committed_at, &wanted.projected_at,
+            &wanted.committed_at, &wanted.projected_at, &wanted.offline_policy,
         ],
     )
     .await

@@ -1,0 +1,209 @@
+//! Who is connected to this node, and how connections are told to look, to beat and to end.
+
+use super::document::unsigned;
+use crate::core::ids::{AgentId, SpaceId};
+use crate::deps::Deps;
+use axum::extract::ws::Utf8Bytes;
+use odcm_wire::latest::{FromServer, Heartbeat, RefusalCode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// Connections that have not proven anything yet.
+const HANDSHAKES_AT_ONCE: usize = 32;
+/// Handshakes of one address at once: one busy site must not keep the others out.
+const HANDSHAKES_OF_ADDRESS: usize = 8;
+
+/// The connections of this node. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Hub(Arc<Inner>);
+
+pub(super) struct Inner {
+    /// Name of this process in the database.
+    pub node: String,
+    /// Snapshots under way (rules B10).
+    pub snapshots: Semaphore,
+    handshakes: Mutex<BTreeMap<IpAddr, usize>>,
+    connections: Mutex<BTreeMap<SpaceId, Handle>>,
+    beat: watch::Sender<Utf8Bytes>,
+    draining: watch::Sender<bool>,
+}
+
+struct Handle {
+    agent: AgentId,
+    epoch: i64,
+    signal: watch::Sender<Signal>,
+}
+
+/// What a connection is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Signal {
+    /// Raised when there may be something to send.
+    pub news: u64,
+    /// End, for this reason, and come back after so many milliseconds.
+    pub end: Option<(RefusalCode, Option<u64>)>,
+}
+
+/// A place in the hub; leaving it frees the place.
+pub(super) struct Seat {
+    hub: Hub,
+    space: SpaceId,
+    epoch: i64,
+    /// What the connection is told.
+    pub signal: watch::Receiver<Signal>,
+    /// The heartbeat to send, written once for all connections.
+    pub beat: watch::Receiver<Utf8Bytes>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut connections = self.hub.connections();
+        if connections.get(&self.space).is_some_and(|h| h.epoch == self.epoch) {
+            connections.remove(&self.space);
+        }
+    }
+}
+
+/// A handshake under way.
+pub(super) struct Door {
+    hub: Hub,
+    address: IpAddr,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let mut open = self.hub.0.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = open.get_mut(&self.address) {
+            *n -= 1;
+            if *n == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl std::ops::Deref for Hub {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Hub {
+    pub fn new(node: String, snapshots: usize) -> Self {
+        Self(Arc::new(Inner {
+            node,
+            snapshots: Semaphore::new(snapshots.max(1)),
+            handshakes: Mutex::default(),
+            connections: Mutex::default(),
+            beat: watch::Sender::default(),
+            draining: watch::Sender::new(false),
+        }))
+    }
+
+    fn connections(&self) -> std::sync::MutexGuard<'_, BTreeMap<SpaceId, Handle>> {
+        self.0.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a stranger begin a handshake, unless too many do or the node is going down.
+    pub fn knock(&self, address: IpAddr) -> Option<Door> {
+        if *self.draining.borrow() {
+            return None;
+        }
+        let mut open = self.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.values().sum::<usize>() >= HANDSHAKES_AT_ONCE || open.get(&address).is_some_and(|n| *n >= HANDSHAKES_OF_ADDRESS) {
+            return None;
+        }
+        *open.entry(address).or_default() += 1;
+        Some(Door { hub: self.clone(), address })
+    }
+
+    /// Seats an accepted connection; an older one of the same Space ends. `None` when a newer one sits there already, or
+    /// the node is going down.
+    pub fn seat(&self, space: &SpaceId, agent: &AgentId, epoch: i64) -> Option<Seat> {
+        let mut connections = self.connections();
+        // Asked under the lock, so that a drain either sees this seat or prevents it.
+        if *self.draining.borrow() || connections.get(space).is_some_and(|h| h.agent == *agent && h.epoch > epoch) {
+            return None;
+        }
+        let (signal, listen) = watch::channel(Signal::default());
+        let handle = Handle { agent: agent.clone(), epoch, signal };
+        if let Some(old) = connections.insert(space.clone(), handle) {
+            old.end(RefusalCode::Superseded, None);
+        }
+        Some(Seat { hub: self.clone(), space: space.clone(), epoch, signal: listen, beat: self.beat.subscribe() })
+    }
+
+    /// There may be something to send to the agent of a Space.
+    pub fn news(&self, space: &SpaceId) {
+        if let Some(handle) = self.connections().get(space) {
+            handle.signal.send_modify(|s| s.news = s.news.wrapping_add(1));
+        }
+    }
+
+    /// How many agents are connected here.
+    pub fn count(&self) -> usize {
+        self.connections().len()
+    }
+
+    /// The connections of this node, as the database should know them.
+    pub fn seated(&self) -> Vec<(SpaceId, AgentId, i64)> {
+        self.connections().iter().map(|(space, h)| (space.clone(), h.agent.clone(), h.epoch)).collect()
+    }
+
+    /// Ends the connections among `seated` that the database does not know: revoked, or taken over on another node.
+    pub fn keep_only(&self, seated: &[(SpaceId, AgentId, i64)], known: &[(AgentId, i64)]) {
+        let known: BTreeSet<_> = known.iter().collect();
+        let connections = self.connections();
+        for (space, agent, epoch) in seated {
+            if !known.contains(&(agent.clone(), *epoch))
+                && let Some(handle) = connections.get(space).filter(|h| h.agent == *agent && h.epoch == *epoch)
+            {
+                tracing::info!(%space, %agent, epoch, "the agent was revoked or taken over; its connection ends");
+                handle.end(RefusalCode::Denied, None);
+            }
+        }
+    }
+
+    /// Sends a heartbeat to everybody.
+    pub fn heartbeat(&self, deps: &Deps) {
+        let now = deps.clock.now();
+        let beat = Heartbeat { now: now.0, valid_until: now.plus_secs(deps.settings.push.lease).0 };
+        match serde_json::to_string(&FromServer::Heartbeat(beat)) {
+            Ok(text) => {
+                self.beat.send_replace(text.into());
+            }
+            Err(error) => tracing::error!(%error, "a heartbeat could not be written"),
+        }
+    }
+
+    /// Ends all connections with a time to come back, spread so that they do not come back at once, and waits for their end.
+    pub async fn drain(&self, deps: &Deps, patience: Duration) {
+        self.draining.send_replace(true);
+        for handle in self.connections().values() {
+            let spread = u64::from(u16::from_be_bytes(deps.entropy.bytes::<2>())) % 4000;
+            handle.end(RefusalCode::Busy, Some(1000 + spread));
+        }
+        let gone = async {
+            while self.count() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(patience, gone).await.is_err() {
+            tracing::warn!(left = self.count(), "some agents did not leave in time");
+        }
+    }
+}
+
+impl Handle {
+    fn end(&self, code: RefusalCode, retry_after_ms: Option<u64>) {
+        self.signal.send_modify(|s| s.end = s.end.or(Some((code, retry_after_ms))));
+    }
+}
+
+/// The connection epoch as the wire writes it.
+pub(super) fn wire_epoch(epoch: i64) -> u64 {
+    unsigned(epoch)
+}

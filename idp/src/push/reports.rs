@@ -1,0 +1,321 @@
+//! Reports: bindings, candidates, sweeps, drift, links, items, looks and alarms of a Space. A person or account that has
+//! nothing to do with the Space is not taken from its agent (rules A10).
+
+use super::connection::{Connection, End, Peer};
+use super::{Result, events, receive};
+use crate::core::Timestamp;
+use crate::core::ids::PersonId;
+use crate::core::text::fold;
+use crate::run_tx;
+use crate::storage::bindings::{self, BindingRow};
+use crate::storage::links::{self, LinkRow};
+use crate::storage::reports::{self as table, ItemRow};
+use crate::storage::sections::{self, SectionRow};
+use crate::storage::{Tx, adoption, agents, marks};
+use odcm_wire::latest::{
+    AccessState, AccountLink, AdoptionCandidate, Drift, ItemResult, ItemState, Report, ReportKind, Section, Seen, SweepCandidate,
+    TeamBinding,
+};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+/// Longest name of a thing in a Space.
+const MAX_NAME: usize = 300;
+/// Longest sentence.
+const MAX_SENTENCE: usize = 1000;
+/// Differences stored of one report; the rest is counted.
+const MAX_DRIFT: usize = 100;
+/// A spooled report is dated back at most this many milliseconds.
+const MAX_AGE_MS: i64 = 30 * 86_400_000;
+
+/// Whether the report was stored, and what it changed.
+enum Done {
+    Stored { marked: bool },
+    NotCurrent,
+}
+
+pub(super) async fn receive(c: &mut Connection, report: Report) -> Result<ControlFlow<Option<End>>> {
+    if report.what == ReportKind::Unknown {
+        if !std::mem::replace(&mut c.unknown_logged, true) {
+            tracing::warn!(space = %c.space, "the agent reports things that this version does not know; they are ignored");
+        }
+        return Ok(ControlFlow::Continue(()));
+    }
+    let done = store(&c.peer, &report).await?;
+    match done {
+        Done::NotCurrent => return receive::not_current(&c.peer),
+        Done::Stored { marked } => {
+            if marked {
+                c.deps.wake.ring();
+            }
+            c.deps.live.ring(&c.space);
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+async fn store(c: &Peer, report: &Report) -> Result<Done> {
+    let now = c.deps.clock.now();
+    let at = Timestamp(report.at.clamp(now.plus_ms(-MAX_AGE_MS).0, now.0));
+    run_tx!(c.deps.db, "push.report", |tx| {
+        if !agents::is_current(tx, &c.agent, &c.space, c.epoch).await? {
+            return Ok(Done::NotCurrent);
+        }
+        let mut marked = false;
+        match &report.what {
+            ReportKind::Bindings { bindings } => put_bindings(tx, c, bindings, now).await?,
+            ReportKind::Candidates { candidates } => put_candidates(tx, c, candidates, now).await?,
+            ReportKind::Sweeps { sweeps } => marked = put_sweeps(tx, c, sweeps, now).await?,
+            ReportKind::Links { links } => put_links(tx, c, links).await?,
+            ReportKind::Items { items } => put_items(tx, c, items).await?,
+            ReportKind::Seen { section, seen } => put_seen(tx, c, *section, *seen).await?,
+            ReportKind::Drift { items } => put_drift(tx, c, items, at).await?,
+            ReportKind::Alarm(alarm) => {
+                let detail = json!({ "code": cut(&alarm.code, 64), "message": cut(&alarm.message, MAX_SENTENCE) });
+                tracing::warn!(space = %c.space, detail = %detail, "the agent raises an alarm");
+                events::add(tx, &c.deps, &c.space, at, "alarm", &detail).await?;
+                events::trim(tx, &c.space).await?;
+            }
+            ReportKind::Unknown => {}
+        }
+        Ok(Done::Stored { marked })
+    })
+}
+
+/// The people whom this Space may talk about: those it was told of, those it is linked to.
+struct Known {
+    links: BTreeMap<PersonId, LinkRow>,
+    people: BTreeSet<PersonId>,
+}
+
+impl Known {
+    async fn load(tx: &mut Tx, c: &Peer) -> Result<Self> {
+        let links = links::of_space(tx, &c.space, "", i64::MAX).await?;
+        let links = links.into_iter().map(|l| (l.person_id.clone(), l)).collect();
+        let state = sections::find(tx, &c.space, Section::Access.as_str()).await?.map(|row| row.state);
+        Ok(Self { links, people: state.as_deref().map(people_of).unwrap_or_default() })
+    }
+
+    /// The person, if this Space may talk about them.
+    fn person(&self, c: &Peer, text: &str) -> Option<PersonId> {
+        let id = PersonId::parse(text).ok().filter(|id| self.people.contains(id) || self.links.contains_key(id));
+        if id.is_none() {
+            tracing::warn!(space = %c.space, "the agent speaks of a person of another Space or of nobody; ignored");
+            c.deps.metrics.count("odcm_agent_messages_refused_total", &[("why", "person")]);
+        }
+        id
+    }
+}
+
+fn people_of(state: &str) -> BTreeSet<PersonId> {
+    let state: AccessState = serde_json::from_str(state).unwrap_or_default();
+    state.people.keys().filter_map(|id| PersonId::parse(id).ok()).collect()
+}
+
+/// Stores links that are new or changed; the others cost nothing.
+pub(super) async fn put_links(tx: &mut Tx, c: &Peer, list: &[AccountLink]) -> Result<()> {
+    if list.is_empty() {
+        return Ok(());
+    }
+    let known = Known::load(tx, c).await?;
+    let mut accounts = BTreeSet::new();
+    for link in list {
+        let Some(person) = known.person(c, &link.person) else { continue };
+        let texts = [&link.account, &link.username, &link.email, &link.display_name];
+        if link.account.is_empty() || texts.into_iter().any(|t| t.len() > MAX_NAME || t.chars().any(char::is_control)) {
+            tracing::warn!(space = %c.space, %person, "a link with an impossible name is ignored");
+            continue;
+        }
+        if !accounts.insert(&link.account) {
+            tracing::warn!(space = %c.space, account = %link.account, "two people share an account in one message; the second is ignored");
+            continue;
+        }
+        let row = LinkRow {
+            space_id: c.space.clone(),
+            person_id: person.clone(),
+            account_id: link.account.clone(),
+            username: link.username.clone(),
+            email: link.email.clone(),
+            display_name: link.display_name.clone(),
+            active: link.active,
+            locally_disabled: link.locally_disabled,
+            updated_at: c.deps.clock.now(),
+        };
+        let same = known.links.get(&person).is_some_and(|old| LinkRow { updated_at: row.updated_at, ..old.clone() } == row);
+        if !same {
+            links::put(tx, &row).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The items of an acknowledgement: the whole truth about the section, except for what earlier revocations left over.
+pub(super) async fn replace_items(tx: &mut Tx, c: &Peer, head: &SectionRow, list: &[ItemResult]) -> Result<()> {
+    let left_over = table::with_residual(tx, &c.space, &head.section).await?;
+    if !left_over.is_empty() {
+        // Whoever may enter again has nothing left over.
+        let people = people_of(&head.state);
+        for item in left_over {
+            let person = item.strip_prefix("person/").and_then(|id| PersonId::parse(id).ok());
+            if person.is_some_and(|id| people.contains(&id)) {
+                table::remove_item(tx, &c.space, &head.section, &item).await?;
+            }
+        }
+    }
+    table::clear_items(tx, &c.space, &head.section).await?;
+    for item in list {
+        put_item(tx, c, &head.section, item).await?;
+    }
+    sections::count_failed(tx, &c.space, &head.section).await?;
+    Ok(())
+}
+
+async fn put_items(tx: &mut Tx, c: &Peer, list: &[ItemResult]) -> Result<()> {
+    for item in list {
+        let section = if item.item.starts_with("setting/") { Section::Authentication } else { Section::Access };
+        put_item(tx, c, section.as_str(), item).await?;
+    }
+    for section in [Section::Access, Section::Authentication] {
+        sections::count_failed(tx, &c.space, section.as_str()).await?;
+    }
+    Ok(())
+}
+
+async fn put_item(tx: &mut Tx, c: &Peer, section: &str, item: &ItemResult) -> Result<()> {
+    if item.item.is_empty() || item.item.len() > MAX_NAME || item.item.chars().any(char::is_control) {
+        tracing::warn!(space = %c.space, "an item with an impossible name is ignored");
+        return Ok(());
+    }
+    if item.state == ItemState::Applied && item.residual.is_empty() {
+        table::remove_item(tx, &c.space, section, &item.item).await?;
+        return Ok(());
+    }
+    let residual: Vec<_> = item.residual.iter().take(50).map(|r| cut(r, MAX_NAME)).collect();
+    let row = ItemRow {
+        section: section.into(),
+        item: item.item.clone(),
+        state: state_name(item.state).into(),
+        message: item.message.as_deref().map(|m| cut(m, MAX_SENTENCE)),
+        residual: json!(residual).to_string(),
+        updated_at: c.deps.clock.now(),
+    };
+    table::put_item(tx, &c.space, &row).await?;
+    Ok(())
+}
+
+/// The name of an item's state in the database.
+fn state_name(state: ItemState) -> &'static str {
+    match state {
+        ItemState::Applied => "applied",
+        ItemState::Failed => "failed",
+        ItemState::NeedsDecision => "needs_decision",
+        ItemState::LocallyDisabled => "locally_disabled",
+        ItemState::RefusedByPolicy => "refused_by_policy",
+        ItemState::Other => "other",
+    }
+}
+
+pub(super) async fn put_seen(tx: &mut Tx, c: &Peer, section: Section, seen: Seen) -> Result<()> {
+    // A look of the future would hide all later ones.
+    let at = Timestamp(seen.at.min(c.deps.clock.now().0));
+    sections::seen(tx, &c.space, section.as_str(), &seen.digest.to_string(), at).await?;
+    Ok(())
+}
+
+async fn put_bindings(tx: &mut Tx, c: &Peer, list: &[TeamBinding], now: Timestamp) -> Result<()> {
+    let mut rows = Vec::with_capacity(list.len());
+    for binding in list {
+        if [&binding.team, &binding.team_name, &binding.group].into_iter().any(|t| t.is_empty() || t.len() > MAX_NAME) {
+            tracing::warn!(space = %c.space, "a binding with an impossible name is ignored");
+            continue;
+        }
+        let binding = TeamBinding { message: binding.message.as_deref().map(|m| cut(m, MAX_SENTENCE)), ..binding.clone() };
+        rows.push(BindingRow {
+            team_id: binding.team.clone(),
+            group_key: fold(&binding.group),
+            binding: json!(binding).to_string(),
+            reported_at: now,
+        });
+    }
+    bindings::replace(tx, &c.space, &rows).await?;
+    Ok(())
+}
+
+async fn put_candidates(tx: &mut Tx, c: &Peer, list: &[AdoptionCandidate], now: Timestamp) -> Result<()> {
+    let known = Known::load(tx, c).await?;
+    let mut named = BTreeSet::new();
+    for candidate in list {
+        let Some(person) = known.person(c, &candidate.person) else { continue };
+        let text = json!(candidate).to_string();
+        if candidate.account.is_empty() || candidate.account.len() > MAX_NAME || text.len() > 16 * 1024 {
+            tracing::warn!(space = %c.space, %person, "an adoption candidate of impossible size is ignored");
+            continue;
+        }
+        adoption::put(tx, &c.space, &person, &candidate.account, &text, now).await?;
+        named.insert((person, candidate.account.clone()));
+    }
+    for old in adoption::of_space(tx, &c.space).await? {
+        if !named.contains(&(old.person_id.clone(), old.account_id.clone())) {
+            adoption::remove(tx, &c.space, &old.person_id, &old.account_id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives whether a confirmation went away, so that the wanted state changes.
+async fn put_sweeps(tx: &mut Tx, c: &Peer, list: &[SweepCandidate], now: Timestamp) -> Result<bool> {
+    let mut old: BTreeMap<_, _> =
+        adoption::sweeps(tx, &c.space).await?.into_iter().map(|row| (row.team_id.clone(), row)).collect();
+    let known = Known::load(tx, c).await?;
+    let mut marked = false;
+    for sweep in list {
+        let people: Vec<String> = sweep.people.iter().filter_map(|p| known.person(c, p)).map(|p| p.to_string()).collect();
+        if sweep.team.is_empty() || sweep.team.len() > MAX_NAME || sweep.team_name.len() > MAX_NAME {
+            tracing::warn!(space = %c.space, "a sweep with an impossible name is ignored");
+            continue;
+        }
+        let before = old.remove(&sweep.team);
+        // A confirmation covers the people whom the administrator saw, nobody else.
+        let seen: BTreeSet<String> = before
+            .as_ref()
+            .and_then(|row| serde_json::from_str::<SweepCandidate>(&row.sweep).ok())
+            .map(|s| s.people.into_iter().collect())
+            .unwrap_or_default();
+        let keep = people.iter().all(|p| seen.contains(p));
+        marked |= !keep && before.is_some_and(|row| row.confirmed_at.is_some());
+        let text = json!(SweepCandidate { people, ..sweep.clone() }).to_string();
+        adoption::put_sweep(tx, &c.space, &sweep.team, &text, keep, now).await?;
+    }
+    for (team, row) in old {
+        marked |= row.confirmed_at.is_some();
+        adoption::remove_sweep(tx, &c.space, &team).await?;
+    }
+    if marked {
+        marks::mark(tx, &BTreeSet::from([c.space.clone()]), now).await?;
+    }
+    Ok(marked)
+}
+
+async fn put_drift(tx: &mut Tx, c: &Peer, list: &[Drift], at: Timestamp) -> Result<()> {
+    for drift in list.iter().take(MAX_DRIFT) {
+        let detail = json!({
+            "item": cut(&drift.item, MAX_NAME),
+            "found": cut(&drift.found, MAX_SENTENCE),
+            "by": drift.by.as_deref().map(|by| cut(by, MAX_NAME)),
+            "action": drift.action,
+        });
+        events::add(tx, &c.deps, &c.space, at, "drift", &detail).await?;
+    }
+    if list.len() > MAX_DRIFT {
+        let detail =
+            json!({ "item": "", "found": format!("and {} more differences", list.len() - MAX_DRIFT), "action": "other" });
+        events::add(tx, &c.deps, &c.space, at, "drift", &detail).await?;
+    }
+    events::trim(tx, &c.space).await
+}
+
+/// A stranger's text, bounded and without control characters.
+fn cut(text: &str, max: usize) -> String {
+    text.chars().filter(|ch| !ch.is_control()).take(max).collect()
+}
