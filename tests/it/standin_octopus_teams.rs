@@ -116,6 +116,8 @@ async fn mixed_lists_show_what_is_asked_for() {
     assert_eq!(names("?spaces=all").await, ["Space Managers"]);
     assert_eq!(names("?spaces=all&includeSystem=true").await.len(), 5);
     assert_eq!(names("?spaces=all&includeSystem=true&partialName=DEV").await, ["Developers"]);
+    assert_eq!(server.get("/api/teams/all").await.as_array().unwrap().len(), 5, "all means all");
+    assert_eq!(server.get("/api/Spaces-1/teams/all").await.as_array().unwrap().len(), 1);
     for (all, count) in [(false, 1), (true, 5)] {
         server.standin.set_switches(|switches| switches.mixed_lists_default_to_all = all);
         assert_eq!(names("").await.len(), count);

@@ -82,7 +82,8 @@ pub const KINDS: &[Kind] = &[
 
 /// Routes of plain documents.
 pub fn routes() -> Router<App> {
-    KINDS.iter().fold(Router::new(), |router, kind| {
+    let first = Router::new().route("/api/lifecycles/{id}/projects", get(projects_of_lifecycle));
+    KINDS.iter().fold(first, |router, kind| {
         let path = format!("/api/{}", kind.collection);
         router
             .route(&path, collection_routes(kind))
@@ -167,7 +168,11 @@ pub fn new(kind: &Kind, space: &str, id: &str, name: &str, body: &Document) -> D
         "Name": name,
         "SpaceId": space,
         "Slug": name.to_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-"),
-        "Links": {"Self": path},
+        "Links": if kind.collection == "lifecycles" {
+            json!({"Self": path, "Projects": format!("{path}/projects")})
+        } else {
+            json!({"Self": path})
+        },
     });
     document.extend(standing.as_object().cloned().unwrap_or_default());
     roundtrip::decorate(Value::Object(document)).as_object().cloned().unwrap_or_default()
@@ -225,4 +230,12 @@ async fn delete(kind: &'static Kind, req: Req, Path(id): Path<String>) -> ApiRes
     state.documents.entry(kind.collection.into()).or_default().remove(&id);
     changed(&mut state, &Actor::of(&req, &actor), kind, Some(&old), None);
     ok(&json!({}))
+}
+
+/// The projects that use a lifecycle, as a bare list.
+async fn projects_of_lifecycle(req: Req, Path(id): Path<String>) -> ApiResult {
+    let state = req.app.read();
+    let Some(kind) = KINDS.iter().find(|kind| kind.collection == "projects") else { return Err(ApiError::no_route()) };
+    let projects = sorted(&req, &state, kind)?.into_iter();
+    ok(&projects.filter(|project| project.get("LifecycleId") == Some(&json!(id))).collect())
 }

@@ -18,7 +18,10 @@ use super::{
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/api/events", get(list))
+        .route("/api/events/agents", get(agents))
         .route("/api/events/categories", get(categories))
+        .route("/api/events/documenttypes", get(document_types))
+        .route("/api/events/groups", get(groups))
         .route("/api/events/{id}", get(one))
 }
 
@@ -276,4 +279,29 @@ async fn categories(req: Req) -> ApiResult {
         ("LoginFailed", "Login failed"),
     ];
     ok(&names.iter().map(|(id, name)| json!({"Id": id, "Name": name})).collect())
+}
+
+async fn agents(req: Req) -> ApiResult {
+    req.user(&req.app.read())?;
+    ok(&json!([{"Id": "Server", "Name": "Octopus Server", "Links": {}}]))
+}
+
+async fn document_types(req: Req) -> ApiResult {
+    req.user(&req.app.read())?;
+    let names = [
+        ("ApiKeys", "Api Key"),
+        ("Environments", "Environment"),
+        ("Projects", "Project"),
+        ("ScopedUserRoles", "Scoped User Role"),
+        ("Teams", "Team"),
+        ("UserRoles", "User Role"),
+        ("Users", "User"),
+    ];
+    ok(&names.iter().map(|(id, name)| json!({"Id": id, "Name": name})).collect())
+}
+
+async fn groups(req: Req) -> ApiResult {
+    req.user(&req.app.read())?;
+    let categories = ["Created", "Modified", "Deleted"];
+    ok(&json!([{"Id": "Document", "Name": "Document events", "EventCategories": categories, "Links": {}}]))
 }

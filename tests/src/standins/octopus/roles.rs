@@ -1,7 +1,7 @@
 //! User roles: built-in ones and those that administrators make.
 
 use axum::{Router, extract::Path, routing::get};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     errors::{ApiError, ApiResult},
@@ -24,10 +24,10 @@ pub fn routes() -> Router<App> {
 
 fn full(role: &UserRole) -> Value {
     let all = permission_names::descriptions();
+    // Lists of sentences, as the Go client reads them.
     let describe = |names: &[String]| {
-        let pairs =
-            names.iter().map(|name| (name.clone(), all.pointer(&format!("/{name}/Description")).cloned().unwrap_or_default()));
-        pairs.collect::<Map<_, _>>()
+        let sentences = names.iter().filter_map(|name| all.get(name)?.get("Description").cloned());
+        sentences.collect::<Vec<_>>()
     };
     let mut limits = role.space_permissions.iter().flat_map(|name| permission_names::restrictions(name)).collect::<Vec<_>>();
     limits.sort_unstable();
