@@ -50,6 +50,18 @@ impl Deps {
     pub fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
     }
+
+    /// Changes a part while nobody else holds the whole yet: for tests that bring a part of their own.
+    ///
+    /// # Panics
+    /// When somebody does.
+    #[doc(hidden)]
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "for tests")]
+    pub fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::get_mut(&mut self.0).expect("nobody else holds it"));
+        self
+    }
 }
 
 impl std::ops::Deref for Deps {

@@ -1,6 +1,8 @@
 //! The integration tests: one binary, a module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod login_gallery;
+mod login_pages;
 mod octopus_adapter;
 mod push;
 mod standin_octopus_api;
@@ -10,3 +12,4 @@ mod standin_octopus_sign_in;
 mod standin_octopus_teams;
 mod standin_octopus_users;
 mod storage;
+mod visitor;

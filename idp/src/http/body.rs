@@ -61,8 +61,8 @@ fn problem<E: std::fmt::Display>(code: &'static str, error: &serde_path_to_error
     let named = text.split('`').nth(1).filter(|_| text.starts_with("missing field") || text.starts_with("unknown field"));
     let field = match (path.as_str(), named) {
         ("." | "", named) => named.map(str::to_owned),
-        (path, Some(name)) => Some(format!("{path}.{name}")),
-        (path, None) => Some(path.to_owned()),
+        (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => Some(format!("{path}.{name}")),
+        (path, _) => Some(path.to_owned()),
     };
     let detail = match &field {
         Some(field) => format!("The field `{field}` is not right: {text}."),

@@ -136,7 +136,9 @@ mod tests {
         let proxies = [ip("10.0.0.1"), ip("10.0.0.2")];
         let with = |lines: &[&str]| {
             let mut headers = HeaderMap::new();
-            lines.iter().for_each(|l| drop(headers.append("x-forwarded-for", l.parse().unwrap())));
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
             headers
         };
         for (peer, lines, expected) in [

@@ -50,7 +50,9 @@ pub fn set(response: &mut Response, settings: &Settings, cookie: Cookie, value: 
     let tail = if secure { "; Secure" } else { "" };
     let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{age}{tail}", cookie.name(secure));
     match HeaderValue::from_str(&text) {
-        Ok(value) => drop(response.headers_mut().append(header::SET_COOKIE, value)),
+        Ok(value) => {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
         Err(_) => tracing::error!(?cookie, "a cookie value is not fit for a header"),
     }
 }

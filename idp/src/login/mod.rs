@@ -7,9 +7,12 @@
 //!
 //! Example: `async fn page(person: Person) -> Response { … person.actor.may(&Act::ReadAll)? … }`
 
+mod account;
 mod dispatcher;
 mod extract;
 mod flow;
+mod home;
+mod link;
 mod logout;
 mod passwords;
 mod session;
@@ -28,7 +31,13 @@ use axum::Router;
 
 /// `/login…`, `/logout`, `/`, `/account…`, `/link/…`.
 pub fn routes() -> Router<Deps> {
-    Router::new().merge(dispatcher::routes()).merge(steps::routes()).merge(logout::routes())
+    Router::new()
+        .merge(dispatcher::routes())
+        .merge(steps::routes())
+        .merge(logout::routes())
+        .merge(link::routes())
+        .merge(home::routes())
+        .merge(account::routes())
 }
 
 /// Forgets what expired; run it now and then.

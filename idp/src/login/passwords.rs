@@ -3,6 +3,8 @@
 
 use crate::core::Refusal;
 use crate::core::text::fold;
+use crate::deps::Deps;
+use crate::http::Ctx;
 
 /// Shortest password, in characters.
 pub(super) const SHORTEST: usize = 8;
@@ -42,6 +44,11 @@ pub fn check_new(password: &str, names: &[&str]) -> Result<(), Refusal> {
         return refuse("password.name", "A password must not be your name or address.".into());
     }
     Ok(())
+}
+
+/// The sentence of a refusal in the reader's language: the locale key is its code.
+pub(super) fn sentence(deps: &Deps, ctx: &Ctx, refusal: &Refusal) -> String {
+    deps.pages.say(&ctx.lang, refusal.code, &[])
 }
 
 #[cfg(test)]

@@ -133,6 +133,10 @@ fn environment(theme: &Theme, locales: &LiveLocales, tag: &str) -> Environment<'
         let text = Timestamp(ms).rfc3339();
         text.get(..16).map(|t| t.replace('T', " ")).unwrap_or(text)
     });
+    env.add_filter("initials", |name: &str| {
+        let words: Vec<&str> = name.split([' ', '.', '-', '_', '@']).filter(|w| !w.is_empty()).take(2).collect();
+        words.iter().filter_map(|w| w.chars().next()).collect::<String>()
+    });
     env.add_filter("iso", |ms: i64| Timestamp(ms).rfc3339());
     let live = locales.clone();
     let lang = tag.to_owned();

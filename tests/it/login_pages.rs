@@ -1,0 +1,651 @@
+//! Signing in, out and around, through the pages, in process.
+
+use crate::visitor::{Answer, Visitor};
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::routing::get;
+use odcm::accounts::people::{NewPerson, create};
+use odcm::accounts::{links, spaces};
+use odcm::connectors::{Departure, Error as ConnectorError, Identity, Redirect};
+use odcm::core::Timestamp;
+use odcm::core::ids::{ClientId, PersonId};
+use odcm::core::policy::Actor;
+use odcm::core::text::{DisplayName, Email, Slug, Username};
+use odcm::deps::Deps;
+use odcm::http::Ctx;
+use odcm::login::{self, Client, ConsentRule, Demand, Outcome};
+use odcm::storage::{J, STATEMENTS};
+use odcm::testing::{TestDeps, deps_with};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+const ORIGIN: &str = "https://id.example.com";
+const PASSWORD: &str = "correct horse battery";
+
+/// A provider that believes what the browser says.
+struct Fake;
+
+#[async_trait::async_trait]
+impl Redirect for Fake {
+    fn label(&self) -> &str {
+        "Contoso"
+    }
+    fn domains(&self) -> &[String] {
+        static DOMAINS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["contoso.com".into()]);
+        &DOMAINS
+    }
+    fn origin(&self) -> String {
+        "https://login.contoso.com".into()
+    }
+    async fn depart(&self, _: &Deps, state: &str, callback: &str, hint: Option<&str>) -> Result<Departure, ConnectorError> {
+        let to = format!("https://login.contoso.com/?state={state}&callback={callback}&hint={}", hint.unwrap_or(""));
+        Ok(Departure { to, memory: serde_json::json!({ "nonce": "n" }) })
+    }
+    async fn arrive(&self, _: &Deps, memory: &Value, query: &BTreeMap<String, String>) -> Result<Identity, ConnectorError> {
+        assert_eq!(memory["nonce"], "n");
+        match query.get("subject") {
+            Some(subject) => Ok(Identity { provider: "contoso".into(), subject: subject.clone(), label: subject.clone() }),
+            None => Err(ConnectorError::Denied("no subject".into())),
+        }
+    }
+}
+
+/// A protocol of the tests: begins a flow with the demand in the query and says what came of it.
+fn protocol() -> Router<Deps> {
+    async fn begin(State(deps): State<Deps>, ctx: Ctx, Query(q): Query<BTreeMap<String, String>>) -> axum::response::Response {
+        let flag = |name: &str| q.contains_key(name);
+        let demand = Demand {
+            request: serde_json::json!({ "state": "xyz" }),
+            client: Some(Client { id: ClientId::parse("wiki").unwrap(), name: "Wiki".into() }),
+            redirect_origin: Some("https://wiki.example.com".into()),
+            login: flag("login"),
+            select_account: flag("select"),
+            max_age_s: q.get("max_age").map(|s| s.parse().unwrap()),
+            login_hint: q.get("hint").cloned(),
+            domain_hint: q.get("domain").cloned(),
+            expected: q.get("expected").map(|id| PersonId::parse(id).unwrap()),
+            consent: match q.get("consent").map(String::as_str) {
+                Some("always") => ConsentRule::Always,
+                Some(_) => ConsentRule::Remembered,
+                None => ConsentRule::Skip,
+            },
+            scopes: vec!["openid".into(), "email".into()],
+            ..Demand::to("/protocol/resume")
+        };
+        login::begin(&deps, &ctx, demand).await
+    }
+    async fn resume(State(deps): State<Deps>, ctx: Ctx, Query(q): Query<BTreeMap<String, String>>) -> String {
+        match login::finished(&deps, &ctx, &q["flow"]).await.unwrap() {
+            Some(done) => match done.outcome {
+                Outcome::Granted(s) => format!("granted {} {} {}", s.username, s.amr().join("+"), done.demand.request["state"]),
+                Outcome::Denied => "denied".into(),
+            },
+            None => "nothing".into(),
+        }
+    }
+    Router::new().route("/protocol", get(begin)).route("/protocol/resume", get(resume))
+}
+
+struct World {
+    deps: TestDeps,
+    router: Router,
+    bob: PersonId,
+}
+
+async fn world() -> World {
+    let TestDeps { deps, hand, folder } = deps_with(|_| {}).await;
+    let registry = odcm::connectors::Registry::default().with("contoso", Arc::new(Fake));
+    let deps = TestDeps { deps: deps.with(|inner| inner.connectors = registry), hand, folder };
+    let router = login::routes().merge(odcm::pages::routes()).merge(protocol()).with_state(deps.deps.clone());
+    let bob = person(&deps, "bob", "Bob Specialist").await;
+    set_password(&deps, &bob, PASSWORD).await;
+    let settings = odcm::sql!(
+        "INSERT INTO client (id, kind, space_id, name, settings, enabled, created_at, updated_at, version) VALUES ('wiki', 'confidential', NULL, 'Wiki', $1, TRUE, 0, 0, 1)"
+    );
+    deps.db.exec(settings, &[&J(serde_json::json!({}))]).await.unwrap();
+    World { deps, router, bob }
+}
+
+async fn person(deps: &Deps, username: &str, name: &str) -> PersonId {
+    let new = NewPerson {
+        username: Username::parse(username).unwrap(),
+        display_name: DisplayName::parse("name", name).unwrap(),
+        email: Email::parse(&format!("{username}@example.com")).unwrap(),
+        email_verified: true,
+        reuse_former_names: false,
+        password_link: false,
+    };
+    create(deps, &Actor::system("test"), new).await.unwrap().id
+}
+
+async fn set_password(deps: &Deps, person: &PersonId, password: &str) {
+    let link = links::create(deps, &Actor::system("test"), person).await.unwrap();
+    let phc = deps.hasher.hash(odcm::crypto::password::Lane::Unknown, password).await.unwrap();
+    links::set_password(deps, &link.secret, &phc, None).await.unwrap();
+}
+
+impl World {
+    fn visitor(&self) -> Visitor {
+        Visitor::new(self.router.clone(), ORIGIN)
+    }
+    async fn sign_in(&self, visitor: &mut Visitor, from: &str, name: &str, password: &str) -> Answer {
+        let page = visitor.open(from).await;
+        let page = visitor.submit(&page, "/identify", &[("name", name)]).await;
+        visitor.submit(&page, "/password", &[("password", password)]).await
+    }
+}
+
+#[tokio::test]
+async fn a_person_signs_in_sees_their_spaces_and_signs_out() {
+    let world = world().await;
+    let mut bob = world.visitor();
+    let home = world.sign_in(&mut bob, "/", "bob", PASSWORD).await;
+    assert_eq!(home.status, StatusCode::OK);
+    assert!(home.text.contains("No Spaces yet") && home.text.contains("Bob Specialist"), "{}", home.text);
+    assert!(bob.cookies.contains_key("__Host-odcm-session"));
+    assert!(!bob.cookies.keys().any(|n| n == "s" || n == "n"));
+    // by address as well, in another case
+    let mut other = world.visitor();
+    assert!(world.sign_in(&mut other, "/account", "BOB@Example.com", PASSWORD).await.text.contains("Your account"));
+    // GET asks, POST ends, the cookie is worth nothing afterwards
+    let stolen = bob.clone();
+    let ask = bob.get("/logout").await;
+    assert!(ask.text.contains("Sign out?"));
+    let done = bob.submit(&ask, "/logout", &[]).await;
+    assert!(done.text.contains("You are signed out"));
+    for mut visitor in [bob, stolen] {
+        assert!(visitor.get("/").await.location().starts_with("/login?return_to="));
+    }
+    assert!(other.get("/account").await.text.contains("Your account"), "the other session lives");
+}
+
+#[tokio::test]
+async fn security_headers_are_on_every_page() {
+    let world = world().await;
+    let mut visitor = world.visitor();
+    for path in ["/protocol", "/logout/done", "/nothing", "/link/nothing", "/assets/0/../x"] {
+        let page = visitor.open(path).await;
+        if page.headers.get(header::CONTENT_TYPE).is_none() {
+            continue; // the router's own 404 belongs to the web room
+        }
+        let header = |name: &str| page.headers.get(name).map_or("", |v| v.to_str().unwrap()).to_owned();
+        let csp = header("content-security-policy");
+        assert!(csp.starts_with("default-src 'none'; style-src 'self'; script-src 'self'"), "{path}: {csp}");
+        assert!(csp.contains("frame-ancestors 'none'; base-uri 'none'") && !csp.contains("unsafe"), "{csp}");
+        assert_eq!(csp.contains("form-action 'self' https://wiki.example.com"), path == "/protocol", "{path}: {csp}");
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "same-origin");
+        assert!(header("strict-transport-security").contains("max-age"));
+    }
+}
+
+#[tokio::test]
+async fn forms_need_their_token_and_our_origin() {
+    let world = world().await;
+    let mut bob = world.visitor();
+    let page = bob.open("/").await;
+    let (action, csrf) = (page.action("/identify"), page.input("csrf"));
+    for (origin, csrf, code) in [
+        (Some(ORIGIN), "", "csrf.token"),
+        (Some(ORIGIN), "AAAA", "csrf.token"),
+        (Some("https://evil.example.com"), csrf.as_str(), "csrf.origin"),
+        (Some("https://mars.id.example.com"), &csrf, "csrf.origin"),
+        (Some("null"), &csrf, "csrf.origin"),
+        (Some("http://id.example.com"), &csrf, "csrf.origin"),
+    ] {
+        bob.origin = origin.map(str::to_owned);
+        let answer = bob.post(&action, &[("csrf", csrf), ("name", "bob")]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{origin:?}");
+        assert!(answer.text.contains(code), "{origin:?} {}", answer.text);
+    }
+    // a browser that hides the origin but says that the request is cross-site
+    bob.origin = None;
+    bob.headers = vec![("sec-fetch-site", "same-site".into())];
+    assert_eq!(bob.post(&action, &[("csrf", &csrf), ("name", "bob")]).await.status, StatusCode::FORBIDDEN);
+    bob.headers = vec![("referer", "https://evil.example.com/x".into())];
+    assert_eq!(bob.post(&action, &[("csrf", &csrf), ("name", "bob")]).await.status, StatusCode::FORBIDDEN);
+    bob.headers.clear();
+    bob.origin = Some(ORIGIN.into());
+    // a token of another browser's flow
+    let foreign = world.visitor().open("/").await.input("csrf");
+    assert_eq!(bob.post(&action, &[("csrf", &foreign), ("name", "bob")]).await.status, StatusCode::FORBIDDEN);
+    // the right one, and a form without the field
+    assert_eq!(bob.post(&action, &[("csrf", &csrf), ("name", "bob")]).await.status, StatusCode::SEE_OTHER);
+    let missing = bob.post(&action, &[("csrf", &csrf)]).await;
+    assert_eq!(missing.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(missing.text.contains("name"), "{}", missing.text);
+    // forms of the session: a token of one person is worth nothing to another
+    let (mut one, mut two) = (world.visitor(), world.visitor());
+    let account = world.sign_in(&mut one, "/account", "bob", PASSWORD).await;
+    world.sign_in(&mut two, "/account", "bob", PASSWORD).await;
+    let token = account.input("csrf");
+    assert_eq!(two.post("/account/sessions/end-others", &[("csrf", &token)]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(two.post("/logout", &[("csrf", &token)]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(two.get("/account").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_planted_session_or_flow_is_worth_nothing() {
+    let world = world().await;
+    let mallory_id = person(&world.deps, "mallory", "Mallory").await;
+    set_password(&world.deps, &mallory_id, PASSWORD).await;
+    let mut mallory = world.visitor();
+    world.sign_in(&mut mallory, "/account", "mallory", PASSWORD).await;
+    let planted = mallory.cookies["__Host-odcm-session"].clone();
+    // Bob signs in over Mallory's planted session: it ends, and Bob's cookie is another one
+    let mut bob = world.visitor();
+    bob.cookies.insert("__Host-odcm-session".into(), planted.clone());
+    assert!(bob.open("/account").await.text.contains("Mallory"));
+    let page = bob.open("/protocol?select=1").await;
+    let page = bob.submit(&page, "/another", &[]).await;
+    let page = bob.submit(&page, "/identify", &[("name", "bob")]).await;
+    bob.submit(&page, "/password", &[("password", PASSWORD)]).await;
+    assert_ne!(bob.cookies["__Host-odcm-session"], planted);
+    assert!(bob.open("/account").await.text.contains("Bob Specialist"));
+    assert!(mallory.get("/account").await.location().starts_with("/login"), "the planted session is over");
+    // signing in again as the same person changes the cookie, too
+    let before = bob.cookies["__Host-odcm-session"].clone();
+    let mut old = bob.clone();
+    let page = bob.open("/protocol?login=1").await;
+    let page = bob.submit(&page, "/identify", &[("name", "bob")]).await;
+    bob.submit(&page, "/password", &[("password", PASSWORD)]).await;
+    assert_ne!(bob.cookies["__Host-odcm-session"], before);
+    assert!(old.get("/account").await.location().starts_with("/login"));
+    // a flow of one browser does not open in another, nor end there
+    let mut victim = world.visitor();
+    victim.open("/protocol").await;
+    let path = mallory.get("/protocol").await.location().to_owned();
+    assert_eq!(victim.get(&path).await.status, StatusCode::GONE);
+    let id = path.rsplit('/').next().unwrap();
+    assert_eq!(victim.get(&format!("/protocol/resume?flow={id}")).await.text, "nothing");
+}
+
+#[tokio::test]
+async fn one_dispatcher_serves_passwords_and_providers() {
+    let world = world().await;
+    let insert = odcm::sql!(
+        "INSERT INTO identity (id, person_id, provider, subject, label, created_at, last_used_at) VALUES ($1, $2, 'contoso', 'bob-at-contoso', 'bob@contoso.com', 0, NULL)"
+    );
+    let id = world.deps.entropy.id(Timestamp(0)).hyphenated().to_string();
+    world.deps.db.exec(insert, &[&id, &world.bob]).await.unwrap();
+    // an address of the provider's domain goes there, whoever it is
+    for name in ["bob@contoso.com", "nobody@CONTOSO.com"] {
+        let mut visitor = world.visitor();
+        let page = visitor.open("/protocol").await;
+        assert!(page.headers["content-security-policy"].to_str().unwrap().contains("https://login.contoso.com"));
+        let away = visitor.submit(&page, "/identify", &[("name", name)]).await;
+        assert!(away.location().starts_with("https://login.contoso.com/?state="), "{name}");
+    }
+    let state_of = |away: &Answer| away.location().split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    // the button, the hint of the client; then back: the demand is met by the same dispatcher
+    let mut bob = world.visitor();
+    let page = bob.open("/protocol?max_age=60").await;
+    let away = bob.submit(&page, "/provider", &[("provider", "contoso")]).await;
+    let state = state_of(&away);
+    let back = |state: &str, rest: &str| format!("/login/callback/contoso?state={state}{rest}");
+    // forged answers: another state, another browser, another provider, no answer
+    let (flow, _) = state.split_once('.').unwrap();
+    assert_eq!(bob.get(&back(&format!("{flow}.x"), "&subject=bob-at-contoso")).await.status, StatusCode::GONE);
+    let mut other = world.visitor();
+    other.open("/protocol").await;
+    assert_eq!(other.get(&back(&state, "&subject=bob-at-contoso")).await.status, StatusCode::GONE);
+    let other_provider = back(&state, "&subject=bob-at-contoso").replace("/contoso?", "/other?");
+    assert_eq!(bob.get(&other_provider).await.status, StatusCode::GONE);
+    assert!(bob.get(&back(&state, "")).await.text.contains("did not confirm"));
+    assert!(bob.get(&back(&state, "&subject=stranger")).await.text.contains("no account here"));
+    assert!(bob.get("/account").await.location().starts_with("/login"), "nobody is signed in so far");
+    // pressing "back" shows where things stand
+    assert!(bob.get(&format!("/login/{flow}")).await.text.contains("not finished"));
+    assert_eq!(bob.open(&back(&state, "&subject=bob-at-contoso")).await.text, "granted bob fed \"xyz\"");
+    assert_eq!(bob.get(&back(&state, "&subject=bob-at-contoso")).await.status, StatusCode::GONE, "an answer counts once");
+    let mut hinted = world.visitor();
+    let away = hinted.open("/protocol?domain=contoso.com&hint=bob").await;
+    assert!(away.location().contains("hint=bob"), "{}", away.location());
+    // single sign-on afterwards; then a password on top of it: both methods are in the session
+    assert_eq!(bob.open("/protocol").await.text, "granted bob fed \"xyz\"");
+    assert_eq!(world.sign_in(&mut bob, "/protocol?login=1", "bob", PASSWORD).await.text, "granted bob fed+pwd \"xyz\"");
+}
+
+#[tokio::test]
+async fn demands_are_met_before_anybody_is_let_through() {
+    let world = world().await;
+    let anna = person(&world.deps, "anna", "Anna").await;
+    set_password(&world.deps, &anna, PASSWORD).await;
+    let mut bob = world.visitor();
+    assert_eq!(world.sign_in(&mut bob, "/protocol", "bob", PASSWORD).await.text, "granted bob pwd \"xyz\"");
+    // max_age by the clock
+    world.deps.hand.advance_ms(61_000);
+    assert_eq!(bob.open("/protocol?max_age=61").await.text, "granted bob pwd \"xyz\"");
+    assert!(bob.open("/protocol?max_age=60").await.text.contains("User name or e-mail"));
+    // choose an account
+    let page = bob.open("/protocol?select=1").await;
+    assert!(page.text.contains("Choose an account"));
+    assert_eq!(bob.submit(&page, "/select", &[]).await.text, "granted bob pwd \"xyz\"");
+    // the client asks for somebody else: another account is needed, and Bob is never handed over
+    let page = bob.open(&format!("/protocol?expected={anna}&hint=anna")).await;
+    assert_eq!(page.input("name"), "anna");
+    let page = bob.submit(&page, "/identify", &[("name", "bob")]).await;
+    let wrong = bob.submit(&page, "/password", &[("password", PASSWORD)]).await;
+    assert!(wrong.text.contains("Another account is needed"), "{}", wrong.text);
+    let flow = wrong.action("/another").split('/').nth(2).unwrap().to_owned();
+    assert_eq!(bob.get(&format!("/protocol/resume?flow={flow}")).await.text, "nothing");
+    let page = bob.submit(&wrong, "/another", &[]).await;
+    let page = bob.submit(&page, "/identify", &[("name", "anna")]).await;
+    let done = bob.submit(&page, "/password", &[("password", PASSWORD)]).await;
+    assert_eq!(done.text, "granted anna pwd \"xyz\"");
+    assert_eq!(bob.get(&format!("/protocol/resume?flow={flow}")).await.text, "nothing", "a flow is taken once");
+    // giving up
+    let page = bob.open("/protocol?login=1").await;
+    assert_eq!(bob.submit(&page, "/cancel", &[]).await.text, "denied");
+    // a flow expires
+    let path = bob.get("/protocol?login=1").await.location().to_owned();
+    world.deps.hand.advance_ms(1_800_000);
+    assert_eq!(bob.get(&path).await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn consent_is_asked_once_and_remembered() {
+    let world = world().await;
+    let mut bob = world.visitor();
+    let page = world.sign_in(&mut bob, "/protocol?consent=ask", "bob", PASSWORD).await;
+    assert!(page.text.contains("Allow Wiki?") && page.text.contains("see your e-mail address"), "{}", page.text);
+    assert_eq!(bob.submit(&page, "/consent", &[("decision", "deny")]).await.text, "denied");
+    let page = bob.open("/protocol?consent=ask").await;
+    assert!(page.text.contains("Allow Wiki?"), "a no is not remembered");
+    let wrong = bob.submit(&page, "/consent", &[("decision", "perhaps")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(bob.submit(&page, "/consent", &[("decision", "allow")]).await.text, "granted bob pwd \"xyz\"");
+    assert_eq!(bob.open("/protocol?consent=ask").await.text, "granted bob pwd \"xyz\"");
+    let page = bob.open("/protocol?consent=always").await;
+    assert!(page.text.contains("Allow Wiki?"));
+    // consent does not stand in for a sign-in that is due
+    let page = bob.open("/protocol?consent=always&login=1").await;
+    let (action, csrf) = (page.action("/identify").replace("/identify", "/consent"), page.input("csrf"));
+    bob.post(&action, &[("csrf", &csrf), ("decision", "allow")]).await;
+    let flow = action.split('/').nth(2).unwrap();
+    assert_eq!(bob.get(&format!("/protocol/resume?flow={flow}")).await.text, "nothing");
+}
+
+/// What a refused attempt cost and showed.
+async fn refused(world: &World, name: &str) -> (u64, String) {
+    let mut visitor = world.visitor();
+    let page = visitor.open("/protocol").await;
+    let page = visitor.submit(&page, "/identify", &[("name", name)]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let seen = page.text.replace(name, "NAME");
+    let evaluations = world.deps.hasher.evaluations();
+    let wrong = visitor.submit(&page, "/password", &[("password", "wrong password")]).await;
+    assert_eq!(wrong.status, StatusCode::FORBIDDEN, "{}", wrong.text);
+    assert!(wrong.text.contains("The user name or password is wrong."));
+    let strip = |text: &str| -> String {
+        // tokens, flow ids and initials differ by nature
+        let mut out = String::new();
+        for (n, part) in text.split('"').enumerate() {
+            let varies = n % 2 == 1 && (part.len() == 43 || part.starts_with("/login/"));
+            out.push_str(if varies { "" } else { part });
+        }
+        let start = out.find("avatar").unwrap();
+        let end = start + out[start..].find("</span>").unwrap();
+        out.replace_range(start..end, "");
+        out
+    };
+    (world.deps.hasher.evaluations() - evaluations, strip(&seen) + &strip(&wrong.text.replace(name, "NAME")))
+}
+
+#[tokio::test]
+async fn known_and_unknown_names_cost_and_see_the_same() {
+    let world = world().await;
+    let quiet = person(&world.deps, "quiet", "No Password").await;
+    let gone = person(&world.deps, "gone", "Disabled").await;
+    set_password(&world.deps, &gone, PASSWORD).await;
+    odcm::accounts::people::disable(&world.deps, &Actor::system("test"), &gone, "manual").await.unwrap();
+    let _ = quiet;
+    let mut seen = Vec::new();
+    for name in ["bobx", "bob", "quiet", "gone", "bob@example.com", "nobody@example.com"] {
+        let (evaluations, pages) = refused(&world, name).await;
+        assert_eq!(evaluations, 1, "{name}");
+        seen.push((name, pages));
+    }
+    for (name, pages) in &seen {
+        assert_eq!(pages, &seen[0].1, "{name}");
+    }
+    // a disabled person with the right password sees the same as well
+    let mut visitor = world.visitor();
+    let answer = world.sign_in(&mut visitor, "/protocol", "gone", PASSWORD).await;
+    assert!(answer.text.contains("The user name or password is wrong."));
+}
+
+/// Executions of statements by a refused password, by text. The counters belong to the process: run alone.
+async fn statements_of(world: &World, name: &str) -> BTreeMap<&'static str, u64> {
+    let mut visitor = world.visitor();
+    let page = visitor.open("/protocol").await;
+    let page = visitor.submit(&page, "/identify", &[("name", name)]).await;
+    let count = || STATEMENTS.iter().map(|s| (s.sql, s.runs.load(Ordering::SeqCst))).collect::<BTreeMap<_, _>>();
+    let before = count();
+    visitor.submit(&page, "/password", &[("password", "wrong password")]).await;
+    count().into_iter().map(|(sql, n)| (sql, n - before[sql])).filter(|(_, n)| *n > 0).collect()
+}
+
+#[tokio::test]
+#[ignore = "run alone in its process by `known_and_unknown_names_run_the_same_statements`"]
+async fn statements_alone() {
+    let world = world().await;
+    let expected = statements_of(&world, "bob").await;
+    assert!((4..12).contains(&expected.values().sum::<u64>()), "{expected:#?}");
+    for name in ["nobody", "bob@example.com", "nobody@example.com", "BOB"] {
+        assert_eq!(statements_of(&world, name).await, expected, "{name}");
+    }
+}
+
+#[test]
+fn known_and_unknown_names_run_the_same_statements() {
+    let alone = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "login_pages::statements_alone"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&alone.stdout).into_owned() + &String::from_utf8_lossy(&alone.stderr);
+    assert!(alone.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test]
+async fn failures_slow_strangers_down_but_not_known_devices() {
+    let world = world().await;
+    let mut bob = world.visitor();
+    world.sign_in(&mut bob, "/", "bob", PASSWORD).await;
+    let mut stranger = world.visitor();
+    let page = stranger.open("/protocol").await;
+    let page = stranger.submit(&page, "/identify", &[("name", "bob")]).await;
+    for n in 1..=6 {
+        let wrong = stranger.submit(&page, "/password", &[("password", "wrong password")]).await;
+        assert_eq!(wrong.status, StatusCode::FORBIDDEN, "attempt {n}");
+    }
+    // locked: not even the right password is tried
+    let evaluations = world.deps.hasher.evaluations();
+    let locked = stranger.submit(&page, "/password", &[("password", PASSWORD)]).await;
+    assert_eq!(locked.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(locked.headers[header::RETRY_AFTER], "5");
+    assert!(locked.text.contains("Try again in 5 seconds"), "{}", locked.text);
+    assert_eq!(world.deps.hasher.evaluations(), evaluations);
+    // Bob's own browser is not held up
+    let page_bob = bob.open("/protocol?login=1").await;
+    let page_bob = bob.submit(&page_bob, "/identify", &[("name", "bob")]).await;
+    assert_eq!(bob.submit(&page_bob, "/password", &[("password", PASSWORD)]).await.text, "granted bob pwd \"xyz\"");
+    // his success opens no door to the stranger; time does, and success clears the count
+    assert_eq!(stranger.submit(&page, "/password", &[("password", PASSWORD)]).await.status, StatusCode::TOO_MANY_REQUESTS);
+    world.deps.hand.advance_ms(5_000);
+    assert_eq!(stranger.submit(&page, "/password", &[("password", PASSWORD)]).await.text, "granted bob pwd \"xyz\"");
+    // never longer than 15 minutes
+    let mut again = world.visitor();
+    again.address = "198.51.100.1:1".parse().unwrap();
+    let page = again.open("/protocol").await;
+    let page = again.submit(&page, "/identify", &[("name", "somebody")]).await;
+    let mut longest = 0;
+    for _ in 0..25 {
+        again.submit(&page, "/password", &[("password", "wrong password")]).await;
+        let answer = again.submit(&page, "/password", &[("password", "wrong password")]).await;
+        if let Some(wait) = answer.headers.get(header::RETRY_AFTER) {
+            let wait: i64 = wait.to_str().unwrap().parse().unwrap();
+            longest = longest.max(wait);
+            world.deps.hand.advance_ms(wait * 1000);
+        }
+    }
+    assert_eq!(longest, 900);
+    // one address, many names
+    let mut sprayer = world.visitor();
+    sprayer.address = "203.0.113.9:1".parse().unwrap();
+    let mut statuses = Vec::new();
+    for n in 0..40 {
+        let page = sprayer.open("/protocol").await;
+        let page = sprayer.submit(&page, "/identify", &[("name", &format!("name{n}"))]).await;
+        statuses.push(sprayer.submit(&page, "/password", &[("password", "wrong password")]).await.status);
+    }
+    assert_eq!(statuses[10], StatusCode::FORBIDDEN);
+    assert_eq!(statuses[39], StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_link_sets_a_password_once() {
+    let world = world().await;
+    let geoff = person(&world.deps, "geoff", "Geoff Outsider").await;
+    let link = links::create(&world.deps, &Actor::system("test"), &geoff).await.unwrap();
+    let path = format!("/link/{}", link.secret);
+    let mut visitor = world.visitor();
+    let page = visitor.get(&path).await;
+    assert!(page.text.contains("Geoff Outsider"));
+    for (password, again, message) in [
+        ("short", "short", "at least 8 characters"),
+        ("password1", "password1", "first that an attacker tries"),
+        ("geoff2026", "geoff2026", "must not be your name"),
+        ("a fine passphrase", "another passphrase", "The two passwords differ"),
+    ] {
+        let answer = visitor.submit(&page, &path, &[("password", password), ("again", again)]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.text.contains(message), "{password}: {}", answer.text);
+    }
+    let fine = [("password", "a fine passphrase"), ("again", "a fine passphrase")];
+    let home = visitor.submit(&page, &path, &fine).await;
+    assert!(home.text.contains("Your Spaces"), "{}", home.text);
+    assert_eq!(world.visitor().get(&path).await.status, StatusCode::GONE);
+    let mut late = world.visitor();
+    assert_eq!(late.post(&path, &[("csrf", &page.input("csrf")), fine[0], fine[1]]).await.status, StatusCode::GONE);
+    let mut geoff = world.visitor();
+    assert_eq!(world.sign_in(&mut geoff, "/", "geoff", "a fine passphrase").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_account_page_changes_the_password_and_ends_sessions() {
+    let world = world().await;
+    let (mut here, mut there) = (world.visitor(), world.visitor());
+    let page = world.sign_in(&mut here, "/account", "bob", PASSWORD).await;
+    world.sign_in(&mut there, "/account", "bob", PASSWORD).await;
+    let new = "another fine phrase";
+    let wrong = here.submit(&page, "/password", &[("current", "wrong password"), ("password", new), ("again", new)]).await;
+    assert!(wrong.text.contains("not your current password"), "{}", wrong.text);
+    assert_eq!(there.get("/account").await.status, StatusCode::OK);
+    let done = here.submit(&page, "/password", &[("current", PASSWORD), ("password", new), ("again", new)]).await;
+    assert!(done.text.contains("Your password was changed"), "{}", done.text);
+    assert!(!here.get("/account").await.text.contains("Your password was changed"), "a message is shown once");
+    assert!(there.get("/account").await.location().starts_with("/login"));
+    let mut old = world.visitor();
+    assert!(world.sign_in(&mut old, "/", "bob", PASSWORD).await.text.contains("is wrong"));
+    world.sign_in(&mut there, "/", "bob", new).await;
+    // ending one session
+    let account = here.get("/account").await;
+    let ended = here.submit(&account, "/end", &[]).await;
+    assert!(ended.text.contains("The session has ended"), "{}", ended.text);
+    assert!(there.get("/account").await.location().starts_with("/login"));
+    // nobody ends a session of somebody else
+    let anna = person(&world.deps, "anna", "Anna").await;
+    set_password(&world.deps, &anna, PASSWORD).await;
+    let mut eve = world.visitor();
+    let page = world.sign_in(&mut eve, "/account", "anna", PASSWORD).await;
+    let id = odcm::sql!("SELECT id FROM session WHERE person_id = $1 AND ended_at IS NULL LIMIT 1");
+    let (id,): (String,) = world.deps.db.opt(id, &[&world.bob]).await.unwrap().unwrap();
+    let answer = eve.post(&format!("/account/sessions/{id}/end"), &[("csrf", &page.input("csrf"))]).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(here.get("/account").await.status, StatusCode::OK);
+    // language
+    let page = here.get("/account").await;
+    let german = here.submit(&page, "/language", &[("language", "de")]).await;
+    assert!(german.text.contains("Ihr Konto") && german.text.contains("lang=\"de\""));
+}
+
+#[tokio::test]
+async fn sessions_end_by_time_and_with_the_person() {
+    let world = world().await;
+    let mut bob = world.visitor();
+    world.sign_in(&mut bob, "/", "bob", PASSWORD).await;
+    let idle = world.deps.settings.sign_in.session_idle * 1000;
+    for _ in 0..3 {
+        world.deps.hand.advance_ms(idle - 1000);
+        assert_eq!(bob.get("/account").await.status, StatusCode::OK, "use keeps it alive");
+    }
+    world.deps.hand.advance_ms(idle);
+    assert_eq!(bob.get("/account").await.status, StatusCode::SEE_OTHER);
+    world.sign_in(&mut bob, "/", "bob", PASSWORD).await;
+    let steps = world.deps.settings.sign_in.session_max * 1000 / (idle - 1000);
+    for _ in 0..steps {
+        world.deps.hand.advance_ms(idle - 1000);
+        assert_eq!(bob.get("/account").await.status, StatusCode::OK);
+    }
+    world.deps.hand.advance_ms(idle - 1000);
+    assert_eq!(bob.get("/account").await.status, StatusCode::SEE_OTHER, "not longer than the longest");
+    world.sign_in(&mut bob, "/", "bob", PASSWORD).await;
+    odcm::accounts::people::disable(&world.deps, &Actor::system("test"), &world.bob, "manual").await.unwrap();
+    assert_eq!(bob.get("/account").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn the_launcher_shows_spaces_and_why_one_cannot_be_entered() {
+    let world = world().await;
+    let new = spaces::NewSpace {
+        name: DisplayName::parse("name", "Mars").unwrap(),
+        slug: Slug::parse("mars").unwrap(),
+        base_url: "https://mars.example.com".into(),
+        description: "Rovers".into(),
+        offline_policy: odcm::storage::spaces::OfflinePolicy::Keep,
+        revoke_api_keys: true,
+    };
+    let system = Actor::system("test");
+    let space = spaces::enlist(&world.deps, &system, new).await.unwrap();
+    let subject = odcm::core::directory::Subject::Person(world.bob.clone());
+    let span = odcm::core::directory::Span::default();
+    odcm::accounts::grants::add(&world.deps, &system, &space, &subject, span).await.unwrap();
+    let mut bob = world.visitor();
+    let home = world.sign_in(&mut bob, "/", "bob", PASSWORD).await;
+    assert!(home.text.contains("Mars") && home.text.contains("Being prepared"), "{}", home.text);
+    assert!(!home.text.contains("class=\"enter\""), "no way in before the Space acknowledged the account");
+    let link = odcm::sql!(
+        "INSERT INTO account_link (space_id, person_id, account_id, username, email, display_name, active, locally_disabled, updated_at) VALUES ($1, $2, 'Users-1', 'bob', 'bob@example.com', 'Bob', TRUE, FALSE, 0)"
+    );
+    world.deps.db.exec(link, &[&space, &world.bob]).await.unwrap();
+    let home = bob.get("/").await;
+    let href = "https://mars.example.com/app#/users/sign-in?iss=https%3A%2F%2Fid.example.com";
+    assert!(home.text.contains(&href.replace('/', "&#x2f;")) || home.text.contains(href), "{}", home.text);
+    let starred = bob.submit(&home, "/star", &[("space", space.as_str()), ("starred", "true")]).await;
+    assert!(starred.text.contains("Starred") && starred.text.contains("aria-pressed=\"true\""));
+    assert!(bob.get("/?q=nothing").await.text.contains("No Space found"));
+    assert!(bob.get("/?q=MAR").await.text.contains("Rovers"));
+}
+
+#[tokio::test]
+async fn static_files_are_kept_for_ever_under_their_hash() {
+    let world = world().await;
+    let mut visitor = world.visitor();
+    let page = visitor.open("/protocol").await;
+    let url =
+        page.text.split("href=\"").map(|p| p.split('"').next().unwrap().replace("&#x2f;", "/")).find(|u| u.ends_with("base.css"));
+    let file = visitor.get(&url.unwrap()).await;
+    assert_eq!(file.status, StatusCode::OK);
+    assert_eq!(file.headers[header::CONTENT_TYPE], "text/css; charset=utf-8");
+    assert!(file.headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+    let old = visitor.get("/assets/000000000000/css/base.css").await;
+    assert_eq!(old.headers[header::CACHE_CONTROL], "no-cache");
+    for closed in ["/assets/0/templates/home.html", "/assets/0/locales/en.toml", "/assets/0/css/%2e%2e/locales/en.toml"] {
+        assert_eq!(visitor.get(closed).await.status, StatusCode::NOT_FOUND, "{closed}");
+    }
+}
