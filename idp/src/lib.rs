@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod login;
 pub mod pages;
 pub mod ports;
+pub mod protocols;
 pub mod push;
 pub mod server;
 pub mod storage;

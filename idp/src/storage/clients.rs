@@ -170,6 +170,16 @@ pub async fn secrets(db: &mut impl Rowish, id: &ClientId) -> Result<Vec<SecretRo
     .await
 }
 
+/// Whether a secret with this SHA-256 is stored.
+///
+/// # Errors
+/// Any storage error.
+pub async fn knows_secret(db: &mut impl Rowish, id: &ClientId, hash: &[u8]) -> Result<bool> {
+    let known: Option<(i64,)> =
+        db.opt(sql!("SELECT generation FROM client_secret WHERE client_id = $1 AND hash = $2"), &[id, &hash.to_vec()]).await?;
+    Ok(known.is_some())
+}
+
 /// Stores the SHA-256 of a new secret. Its predecessor stays valid until `overlap_until`, older ones go: at most two are
 /// valid. Storing a hash again changes nothing.
 ///
@@ -183,12 +193,10 @@ pub async fn add_secret(
     now: Timestamp,
     overlap_until: Timestamp,
 ) -> Result<()> {
-    let hash = hash.to_vec();
-    let known: Option<(i64,)> =
-        tx.opt(sql!("SELECT generation FROM client_secret WHERE client_id = $1 AND hash = $2"), &[id, &hash]).await?;
-    if known.is_some() {
+    if knows_secret(tx, id, hash).await? {
         return Ok(());
     }
+    let hash = hash.to_vec();
     tx.exec(
         sql!(
             "DELETE FROM client_secret WHERE client_id = $1 AND hash NOT IN (SELECT s.hash FROM client_secret s WHERE s.client_id = $1 ORDER BY s.generation DESC, s.created_at DESC LIMIT 1)"

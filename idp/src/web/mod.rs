@@ -10,7 +10,7 @@ pub use serve::serve;
 
 use crate::deps::Deps;
 use crate::http::{Ctx, Problem, with_request_id};
-use crate::{login, pages};
+use crate::{login, pages, protocols};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -29,6 +29,7 @@ pub fn router(deps: &Deps, rooms: Router<Deps>) -> Router {
     Router::new()
         .merge(login::routes())
         .merge(pages::routes())
+        .merge(protocols::routes())
         .merge(rooms)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)

@@ -200,8 +200,8 @@ pub(super) async fn resume(State(deps): State<Deps>, ctx: Ctx, RawQuery(query): 
     let back = Back { uri: &request.redirect_uri, state: request.state.as_deref() };
     match finished.outcome {
         Outcome::Denied => answer::error(&deps, back, &OauthError::new("access_denied", "The person said no.")),
-        Outcome::Granted(session) => finish(&deps, &ctx, &client, &request, &session, false)
-            .await
-            .unwrap_or_else(|fault| fault.answer(&deps, &ctx, back)),
+        Outcome::Granted(session) => {
+            finish(&deps, &ctx, &client, &request, &session, false).await.unwrap_or_else(|fault| fault.answer(&deps, &ctx, back))
+        }
     }
 }

@@ -39,7 +39,12 @@ impl Page for AskLogout {
         let text = |t: &str| t.to_owned();
         vec![
             Self { client: None, client_id: text(""), post_logout_redirect_uri: text(""), state: text("") },
-            Self { client: Some(text("App")), client_id: text("app"), post_logout_redirect_uri: text("https://a/"), state: text("x") },
+            Self {
+                client: Some(text("App")),
+                client_id: text("app"),
+                post_logout_redirect_uri: text("https://a/"),
+                state: text("x"),
+            },
         ]
     }
 }
@@ -122,8 +127,7 @@ async fn is_of(deps: &Deps, hint: &Hint, session: &Session) -> storage::Result<b
 async fn end(deps: &Deps, ctx: &Ctx, session: &Session, to: &str) -> storage::Result<Response> {
     let now = deps.clock.now();
     login::end_session(deps, ctx, session).await?;
-    let done: storage::Result<()> =
-        run_tx!(deps.db, "logout.tokens", |tx| { tokens::end_of_session(tx, &session.id, now).await });
+    let done: storage::Result<()> = run_tx!(deps.db, "logout.tokens", |tx| tokens::end_of_session(tx, &session.id, now).await);
     done?;
     let mut response = pages::see_other(to);
     login::clear_cookies(deps, &mut response);

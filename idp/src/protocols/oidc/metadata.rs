@@ -12,8 +12,23 @@ use serde_json::{Value, json};
 
 /// Claims that tokens or userinfo may carry.
 const CLAIMS: [&str; 17] = [
-    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "name", "preferred_username",
-    "email", "email_verified", "updated_at", "groups",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "sid",
+    "at_hash",
+    "name",
+    "preferred_username",
+    "email",
+    "email_verified",
+    "updated_at",
+    "groups",
 ];
 
 fn document(deps: &Deps) -> Value {

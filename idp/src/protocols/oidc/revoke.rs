@@ -2,9 +2,9 @@
 //! answered as if it had worked (§2.2); what belongs to another client is refused (§2.1).
 
 use super::client_auth::{authenticate, form};
+use super::cors;
 use super::error::{OauthError, no_store};
 use super::rules::own_token;
-use super::cors;
 use crate::accounts::keys;
 use crate::core::Timestamp;
 use crate::crypto::hash::sha256;

@@ -113,10 +113,14 @@ mod tests {
     #[test]
     fn access_tokens() {
         let (ring, signer) = ring();
-        let good = json!({"iss": ISSUER, "sub": "s", "aud": ISSUER, "client_id": "app", "exp": 100, "jti": "f.1", "scope": "openid x"});
+        let good =
+            json!({"iss": ISSUER, "sub": "s", "aud": ISSUER, "client_id": "app", "exp": 100, "jti": "f.1", "scope": "openid x"});
         let read = |typ, claims: &Value, at| access(&ring, ISSUER, &signer.sign(typ, claims).unwrap(), Timestamp(at));
         let token = read(Typ::AccessToken, &good, 99_999).unwrap();
-        assert_eq!((token.family(), token.has("openid"), token.has("open"), token.is_for(ISSUER)), (Some("f"), true, false, true));
+        assert_eq!(
+            (token.family(), token.has("openid"), token.has("open"), token.is_for(ISSUER)),
+            (Some("f"), true, false, true)
+        );
         assert!(read(Typ::AccessToken, &good, 100_000).is_none(), "expired");
         assert!(read(Typ::Jwt, &good, 0).is_none(), "an ID token is no access token");
         assert!(read(Typ::AccessToken, &with(good.clone(), "iss", json!("x")), 0).is_none());

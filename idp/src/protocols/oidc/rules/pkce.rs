@@ -29,7 +29,11 @@ pub fn challenge(params: &Params, client: &Client) -> Result<Option<String>, Oau
         Some(_) => return bad("code_challenge_method is unknown; use S256."),
     }
     let fit = challenge.len() == 43 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if fit { Ok(Some(challenge.to_owned())) } else { bad("code_challenge must be the base64url form of a SHA-256: 43 characters.") }
+    if fit {
+        Ok(Some(challenge.to_owned()))
+    } else {
+        bad("code_challenge must be the base64url form of a SHA-256: 43 characters.")
+    }
 }
 
 /// Checks the verifier of a token request.

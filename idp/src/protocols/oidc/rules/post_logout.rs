@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn only_registered_targets() {
         let mut app = application();
-        app.settings.post_logout_redirect_uris = vec!["https://app.example.com/bye".into(), "https://app.example.com/?bye".into()];
+        app.settings.post_logout_redirect_uris =
+            vec!["https://app.example.com/bye".into(), "https://app.example.com/?bye".into()];
         let of = |query: &str, client: Option<&Client>| target(&Params::parse(query.as_bytes()).unwrap(), client).ok();
         let good = "post_logout_redirect_uri=https://app.example.com/bye";
         assert_eq!(of("", None), Some(None));
@@ -60,7 +61,11 @@ mod tests {
         let in_query = "post_logout_redirect_uri=https://app.example.com/?bye&state=x";
         assert_eq!(of(in_query, Some(&app)), Some(Some("https://app.example.com/?bye&state=x".into())));
         assert_eq!(of(good, None), None);
-        assert_eq!(of("post_logout_redirect_uri=https://app.example.com/cb", Some(&app)), None, "a sign-in URI is no sign-out URI");
+        assert_eq!(
+            of("post_logout_redirect_uri=https://app.example.com/cb", Some(&app)),
+            None,
+            "a sign-in URI is no sign-out URI"
+        );
         app.enabled = false;
         assert_eq!(of(good, Some(&app)), None);
     }
