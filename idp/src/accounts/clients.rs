@@ -5,7 +5,7 @@ use super::{Error, Result};
 use crate::core::change::Change;
 use crate::core::client::{Client, ClientKind, ClientSettings};
 use crate::core::ids::{ClientId, GroupId, SpaceId};
-use crate::core::policy::{Act, Actor, Via};
+use crate::core::policy::{Act, Actor};
 use crate::core::{Refusal, Timestamp};
 use crate::crypto::hash::{b64, hex, sha256, unb64};
 use crate::crypto::seal::Place;
@@ -209,39 +209,43 @@ pub async fn view(deps: &Deps, actor: &Actor, id: &ClientId) -> Result<(Client, 
 }
 
 /// Stores the SHA-256 of the secret that an agent made for its Space and wrote into Octopus (rules B9). The previous one
-/// stays valid for a week. Storing the same one again changes nothing.
+/// stays valid for a week. Storing the same one again changes nothing. The agent is the actor of the audit line.
 ///
 /// # Errors
-/// Refused when the Space has no client; storage errors.
-pub async fn store_space_secret(deps: &Deps, space: &SpaceId, generation: i64, hash: &[u8; 32]) -> Result<()> {
+/// `NotFound` when the Space has no client; a refusal when the hash has not 32 bytes.
+pub async fn store_space_secret(
+    deps: &Deps,
+    tx: &mut Tx,
+    actor: &Actor,
+    space: &SpaceId,
+    generation: i64,
+    hash: &[u8],
+) -> Result<()> {
+    if hash.len() != 32 {
+        return Err(Refusal::invalid("secret_sha256", "client.secret", "A SHA-256 has 32 bytes.").into());
+    }
+    let client = rows::of_space(tx, space).await?.ok_or_else(|| Refusal::not_found("client"))?;
+    if rows::knows_secret(tx, &client.id, hash).await? {
+        return Ok(());
+    }
     let now = deps.clock.now();
-    run_tx!(deps.db, "client.space_secret", |tx| {
-        let client = rows::of_space(tx, space).await?.ok_or_else(|| Refusal::not_found("Space"))?;
-        if rows::knows_secret(tx, &client.id, hash).await? {
-            return Ok(());
-        }
-        let newest = rows::secrets(tx, &client.id).await?.first().map_or(0, |secret| secret.generation);
-        rows::add_secret(tx, &client.id, hash, generation.max(newest), now, now.plus_secs(SECRET_OVERLAP_S)).await?;
-        let change = Change::new("client.rotate_secret", "client", client.id.as_str(), client.name.as_str()).in_space(space);
-        // the first half of a hash of 32 random bytes gives nothing away and names the secret
-        let after = json!({"generation": generation, "sha256_begin": hex(hash).get(..16)});
-        Ok(audit::write(tx, &deps.entropy, now, &agent_of(&client), &change.after(after)).await?)
-    })
-}
-
-fn agent_of(client: &Client) -> Actor {
-    Actor { via: Via::Agent, rights: Vec::new(), ..Actor::system(&format!("agent of {}", client.name)) }
+    let known = rows::secrets(tx, &client.id).await?;
+    let newest = known.first().map_or(0, |secret| secret.generation);
+    rows::add_secret(tx, &client.id, hash, generation.max(newest), now, now.plus_secs(SECRET_OVERLAP_S)).await?;
+    let change = Change::new("client.rotate_secret", "client", client.id.as_str(), client.name.as_str()).in_space(space);
+    // the first half of a hash of 32 random bytes gives nothing away and names the secret
+    let after = json!({"generation": generation, "sha256_begin": hex(hash).get(..16)});
+    Ok(audit::write(tx, &deps.entropy, now, actor, &change.after(after)).await?)
 }
 
 /// A dead code: it redeems nothing, but a correctly authenticated token request that shows it proves that the Space knows
 /// its secret (rules B6). Valid for ten minutes, for that client only.
 ///
 /// # Errors
-/// Refused for an unknown Space; storage errors.
-pub async fn probe_code(deps: &Deps, space: &SpaceId) -> Result<String> {
-    let client = rows::of_space(&mut &deps.db, space).await?.ok_or_else(|| Refusal::not_found("Space"))?;
+/// Only if the library fails.
+pub fn probe_code(deps: &Deps, client: &ClientId) -> Result<String> {
     let until = deps.clock.now().plus_secs(PROBE_S).0.to_be_bytes();
-    let sealed = deps.sealer.seal(probe_place(&client.id), &until).map_err(|e| Error::Internal(e.0))?;
+    let sealed = deps.sealer.seal(probe_place(client), &until).map_err(|e| Error::Internal(e.0))?;
     Ok(format!("{PROBE_PREFIX}{}", b64(sealed)))
 }
 
