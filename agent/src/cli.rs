@@ -108,7 +108,7 @@ async fn obey(command: Command) -> Result<(), AgentError> {
         Command::Enroll(enroll) => do_enroll(enroll).await,
         Command::Run(folders) => {
             let _lock = lock(&folders.state)?;
-            let state = State::open(Box::new(Folder::open(&folders.state)?))?;
+            let state = open(&folders.state)?;
             let adapter = octopus(&state.enrolment)?;
             drop(state);
             run(Config::new(folders.state), adapter, stop_signal()).await
@@ -116,7 +116,7 @@ async fn obey(command: Command) -> Result<(), AgentError> {
         Command::Status(folders) => say(&status(&folders.state)?),
         Command::RestoreAuth(folders) => {
             let _lock = lock(&folders.state)?;
-            let state = State::open(Box::new(Folder::open(&folders.state)?))?;
+            let state = open(&folders.state)?;
             let adapter = octopus(&state.enrolment)?;
             let text = restore_auth(state, &*adapter).await?;
             say(&text)
@@ -190,7 +190,7 @@ pub async fn restore_auth(mut state: State, adapter: &dyn SpaceAdapter) -> Resul
 /// # Errors
 /// [`AgentError`] when the state folder cannot be read.
 pub fn status(folder: &Path) -> Result<String, AgentError> {
-    let state = State::open(Box::new(Folder::open(folder)?))?;
+    let state = open(folder)?;
     let who = &state.enrolment;
     let mut text = format!(
         "Space          {} ({})\nODCM           {}\nAgent          {}\nInstallation   {}\nOctopus        {}\n",
@@ -234,6 +234,14 @@ fn span(seconds: i64) -> String {
     }
 }
 
+/// Opens a state folder; one without enrolment is named.
+fn open(folder: &Path) -> Result<State, AgentError> {
+    State::open(Box::new(Folder::open(folder)?)).map_err(|e| match e {
+        AgentError::NotEnrolled(_) => AgentError::NotEnrolled(folder.to_owned()),
+        e => e,
+    })
+}
+
 /// One process per state folder. The lock falls with the process.
 fn lock(folder: &Path) -> Result<std::fs::File, AgentError> {
     let folder = Folder::open(folder)?;
@@ -275,3 +283,7 @@ fn say(text: &str) -> Result<(), AgentError> {
     let io = |source| AgentError::Io { path: "standard output".into(), source };
     std::io::stdout().write_all(text.as_bytes()).map_err(io)
 }
+
+#[cfg(test)]
+#[path = "cli_tests.rs"]
+mod tests;

@@ -133,3 +133,7 @@ fn deepest(error: &reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "enrol_tests.rs"]
+mod tests;
