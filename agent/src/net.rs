@@ -150,7 +150,8 @@ async fn through_proxy(url: &Url, proxy: &str) -> Result<TcpStream, AgentError> 
 pub fn proxy_url(text: &str) -> Result<Url, AgentError> {
     match Url::parse(text) {
         Ok(url) if url.scheme() == "http" && url.host().is_some() => Ok(url),
-        _ => Err(AgentError::Config(format!("--proxy: {text}: a URL such as http://proxy.example.com:3128 is wanted"))),
+        // Not repeated: it may hold a password.
+        _ => Err(AgentError::Config("--proxy: a URL such as http://proxy.example.com:3128 is wanted".into())),
     }
 }
 

@@ -33,6 +33,7 @@ impl Engine {
                 ItemResult { item: item.clone(), state: ItemState::Failed, message: Some(message), residual: Vec::new() };
             items.entry(item.clone()).or_insert(paused);
         }
+        let first = !self.told.known;
         self.present(left, items);
 
         let result = self.state.save_records();
@@ -45,6 +46,8 @@ impl Engine {
             self.acknowledge_access(round);
         } else if is_new {
             self.settled(Flow::Broken);
+        } else if first {
+            self.acknowledge_access_again();
         }
         self.publish();
     }
@@ -100,7 +103,7 @@ impl Engine {
         for removal in removals {
             items.entry(removal.item.clone()).or_insert(removal);
         }
-        let links = self.changed_links();
+        let links = self.links_for_ack();
         let seen = self.told.seen;
         self.items_told();
         self.send(FromAgent::Ack(Ack {

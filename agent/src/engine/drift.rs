@@ -5,6 +5,8 @@ use odcm_wire::latest::{Drift, DriftAction, ReportKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+/// Differences in one report.
+const DRIFTS: usize = 100;
 /// Items remembered at most.
 const MOST: usize = 10_000;
 
@@ -76,8 +78,8 @@ impl Engine {
         if end {
             self.who.clear();
         }
-        if !items.is_empty() {
-            self.event(ReportKind::Drift { items });
+        for chunk in items.chunks(DRIFTS) {
+            self.event(ReportKind::Drift { items: chunk.to_vec() });
         }
     }
 

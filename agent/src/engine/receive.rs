@@ -157,7 +157,7 @@ impl Engine {
     }
 
     fn again_access(&mut self) {
-        if !self.state.access.pending() {
+        if self.told.known && !self.state.access.pending() {
             self.acknowledge_access_again();
         }
     }

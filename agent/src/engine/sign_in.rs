@@ -14,6 +14,8 @@ use odcm_wire::latest::{
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// Probes under way at once; more are not answered.
+const PROBES: usize = 4;
 /// Name of the item in reports.
 const ITEM: &str = "setting/authentication";
 
@@ -25,6 +27,8 @@ pub(super) struct Progress {
     after: Duration,
     failures: u32,
     check_at: Duration,
+    /// What was told last, if something failed.
+    told: Option<String>,
 }
 
 impl Progress {
@@ -76,12 +80,21 @@ impl Engine {
 
     pub(super) async fn sign_in_round(&mut self, inbox: &mut mpsc::Receiver<Input>) {
         match self.sign_in_steps(inbox).await {
-            Ok(()) => self.sign_in.failures = 0,
+            Ok(()) => {
+                self.sign_in.failures = 0;
+                if self.sign_in.told.take().is_some() {
+                    self.event(ReportKind::Items { items: vec![super::tell::applied(ITEM.into())] });
+                }
+            }
             Err(e) => {
                 let wait = back_off(&*self.entropy, self.sign_in.failures, self.timing.retry_first, self.timing.retry_most);
                 self.sign_in.failures = self.sign_in.failures.saturating_add(1);
                 self.sign_in.after = self.mono() + wait;
-                self.tell_item(ITEM.into(), ItemState::Failed, &e.to_string());
+                let message = Some(e.to_string());
+                if self.sign_in.told != message {
+                    self.sign_in.told = message;
+                    self.tell_item(ITEM.into(), ItemState::Failed, &e.to_string());
+                }
             }
         }
     }
@@ -213,6 +226,10 @@ impl Engine {
 
     /// Sends a dead code through the Space's sign-in (rules B6).
     pub(super) fn probe(&mut self, probe: Probe) {
+        if self.probes.len() >= PROBES {
+            tracing::warn!(probe = probe.id, "too many probes at once: ignored");
+            return;
+        }
         let space = self.adapter.clone();
         self.probes.spawn(async move {
             match space.probe_sign_in(&probe.code).await {

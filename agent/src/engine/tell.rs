@@ -12,14 +12,20 @@ use odcm_wire::latest::{
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Links in one report.
-const LINKS: usize = 500;
+/// Entries of a list in one report: the server reads messages of a few megabytes.
+const CHUNK: usize = 500;
+/// Links in one acknowledgement; more go ahead of it in reports.
+const LINKS: usize = 1000;
+/// Candidates told at once; the others follow when these are decided.
+const CANDIDATES: usize = 5000;
+/// Longest sentence of an item.
+const SENTENCE: usize = 500;
 
 /// The present, and what ODCM was told of it.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// A round was concluded, so there is something to tell.
-    known: bool,
+    pub known: bool,
     bindings: Vec<TeamBinding>,
     candidates: Vec<AdoptionCandidate>,
     sweeps: Vec<SweepCandidate>,
@@ -58,7 +64,8 @@ impl Engine {
         self.told.sent = Sent::default();
         self.spool_sent.clear();
         self.flush_spool();
-        if self.state.access.applied().is_some() && !self.state.access.pending() {
+        // Before the first look nothing is known of the items: the round that follows acknowledges then.
+        if self.told.known && self.state.access.applied().is_some() && !self.state.access.pending() {
             self.acknowledge_access_again();
         }
         if self.state.authentication.applied().is_some() && !self.state.authentication.pending() {
@@ -72,11 +79,17 @@ impl Engine {
         self.told.known = true;
         self.told.bindings = plan.bindings;
         self.told.candidates = plan.candidates;
+        self.told.candidates.truncate(CANDIDATES);
         for candidate in &mut self.told.candidates {
             candidate.api_keys = self.key_counts.get(&candidate.account).copied().flatten();
         }
         self.told.sweeps = plan.sweeps;
         self.told.items = items;
+        for message in self.told.items.values_mut().filter_map(|i| i.message.as_mut()) {
+            if let Some((at, _)) = message.char_indices().nth(SENTENCE) {
+                message.truncate(at);
+            }
+        }
         self.told.seen = self.projection().digest().ok().map(|digest| Seen { digest, at: self.seen_at });
     }
 
@@ -101,17 +114,13 @@ impl Engine {
         items.extend(told.sent.items.keys().filter(|i| !told.items.contains_key(*i)).map(|i| applied(i.clone())));
         if !items.is_empty() {
             told.sent.items.clone_from(&told.items);
-            reports.push(ReportKind::Items { items });
+            reports.extend(items.chunks(CHUNK).map(|c| ReportKind::Items { items: c.to_vec() }));
         }
         if let Some(seen) = told.seen.filter(|s| told.sent.seen != Some(s.digest)) {
             told.sent.seen = Some(seen.digest);
             reports.push(ReportKind::Seen { section: Section::Access, seen });
         }
-        let mut links = self.changed_links();
-        while !links.is_empty() {
-            let rest = links.split_off(links.len().min(LINKS));
-            reports.push(ReportKind::Links { links: std::mem::replace(&mut links, rest) });
-        }
+        reports.extend(self.changed_links().chunks(CHUNK).map(|c| ReportKind::Links { links: c.to_vec() }));
         for report in reports {
             self.report(report);
         }
@@ -137,6 +146,16 @@ impl Engine {
             }
         }
         changed_links
+    }
+
+    /// The changed links for an acknowledgement; of very many the first go ahead in reports.
+    pub(super) fn links_for_ack(&mut self) -> Vec<AccountLink> {
+        let mut links = self.changed_links();
+        let ahead: Vec<AccountLink> = links.drain(..links.len().saturating_sub(LINKS)).collect();
+        for chunk in ahead.chunks(CHUNK) {
+            self.report(ReportKind::Links { links: chunk.to_vec() });
+        }
+        links
     }
 
     /// Items count as told: they are in an acknowledgement.

@@ -37,6 +37,8 @@ use url::Url;
 
 const FIRST: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
+/// A connection that held so long was a good one: the waiting times begin anew.
+const STEADY: Duration = Duration::from_secs(10);
 /// A server cannot send an agent away for longer than this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -47,7 +49,7 @@ pub(crate) struct Ended {
     pub why: String,
     /// ODCM asked to wait.
     pub retry_after: Option<Duration>,
-    /// It had been accepted: the waiting time starts from the beginning.
+    /// It had been accepted.
     pub accepted: bool,
 }
 
@@ -105,12 +107,15 @@ impl Dialler {
     pub async fn run(self, engine: mpsc::Sender<Input>) -> Infallible {
         let mut failures = 0u32;
         loop {
+            let began = self.clock.monotonic();
             let ended = match self.once(&engine).await {
                 Ok(never) => match never {},
                 Err(ended) => ended,
             };
             if ended.accepted {
-                failures = 0;
+                if self.clock.monotonic().saturating_sub(began) >= STEADY {
+                    failures = 0;
+                }
                 // The engine went first when nobody hears this.
                 let _ = engine.send(Input::Disconnected).await;
             }

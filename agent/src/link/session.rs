@@ -3,7 +3,7 @@
 use super::{Dialler, Ended, Facts, answer};
 use crate::engine::{Connection, Input};
 use futures_util::{SinkExt as _, StreamExt as _};
-use odcm_wire::latest::{FromAgent, FromServer, Refused, Welcome};
+use odcm_wire::latest::{FromAgent, FromServer, RefusalCode, Refused, Welcome};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,7 +19,9 @@ const WRITE: Duration = Duration::from_secs(60);
 const SLOWEST_HEARTBEAT: Duration = Duration::from_secs(300);
 /// … nor make it nervous.
 const FASTEST_HEARTBEAT: Duration = Duration::from_millis(100);
-/// Heartbeats that may be missed.
+/// Waiting time when another connection of this Space took over.
+const SUPERSEDED: Duration = Duration::from_secs(30);
+/// Heartbeats that may be missed; any message counts as one.
 const MISSED: u32 = 3;
 
 /// Works until the connection ends.
@@ -74,9 +76,7 @@ async fn pass<S: AsyncRead + AsyncWrite + Unpin>(
                 match serde_json::from_str::<FromServer>(&text) {
                     Ok(FromServer::Refused(refused)) => return Err(refusal(&refused)),
                     Ok(message) => {
-                        if matches!(message, FromServer::Heartbeat(_)) {
-                            heard = dialler.clock.monotonic();
-                        }
+                        heard = dialler.clock.monotonic();
                         drop(text);
                         // Waiting here is how a busy engine slows ODCM down.
                         if engine.send(Input::Message(message)).await.is_err() {
@@ -139,7 +139,11 @@ fn refused_by(text: &str) -> Option<Ended> {
 fn refusal(refused: &Refused) -> Ended {
     Ended {
         why: format!("ODCM refuses ({:?}): {}", refused.code, refused.message),
-        retry_after: refused.retry_after_ms.map(Duration::from_millis),
+        // Two agents of one Space must not chase each other away all the time.
+        retry_after: refused
+            .retry_after_ms
+            .map(Duration::from_millis)
+            .or((refused.code == RefusalCode::Superseded).then_some(SUPERSEDED)),
         accepted: false,
     }
 }

@@ -4,6 +4,34 @@ use super::{Index, Plan, Scene, Step, person_item};
 use crate::state::{Link, Off, Records};
 use odcm_space_plugin::{Account, AccountChange, NewAccount};
 use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, ItemState, Person};
+use std::collections::BTreeMap;
+
+/// Accounts by e-mail address and by user name, both without case.
+struct Names<'a> {
+    by_email: BTreeMap<String, Vec<&'a Account>>,
+    by_name: BTreeMap<String, Vec<&'a Account>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(scene: &Scene<'a>) -> Self {
+        let mut names = Self { by_email: BTreeMap::new(), by_name: BTreeMap::new() };
+        for account in scene.view.accounts.values() {
+            if !account.email.is_empty() {
+                names.by_email.entry(account.email.to_lowercase()).or_default().push(account);
+            }
+            names.by_name.entry(account.username.to_lowercase()).or_default().push(account);
+        }
+        names
+    }
+
+    /// Accounts that hold the person's address or user name, by id.
+    fn holders(&self, person: &Person) -> Vec<&'a Account> {
+        let by_email = self.by_email.get(&person.email.to_lowercase());
+        let by_name = self.by_name.get(&person.username.to_lowercase());
+        let all = by_email.into_iter().chain(by_name).flatten().map(|a| (a.id.as_str(), *a));
+        all.collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+}
 
 /// Who lost the last grant (rules A9).
 pub(super) fn losing(scene: &Scene<'_>, records: &Records, plan: &mut Plan) {
@@ -24,10 +52,11 @@ pub(super) fn losing(scene: &Scene<'_>, records: &Records, plan: &mut Plan) {
 
 /// Who may enter.
 pub(super) fn entering(scene: &Scene<'_>, records: &Records, index: &Index<'_>, plan: &mut Plan) {
+    let mut names = None;
     for (id, person) in &scene.desired.people {
         match records.links.get(id) {
             Some(link) => linked(scene, id, person, link, plan),
-            None => unlinked(scene, index, id, person, plan),
+            None => unlinked(scene, index, names.get_or_insert_with(|| Names::new(scene)), id, person, plan),
         }
     }
 }
@@ -66,11 +95,9 @@ fn profile(person: &Person, account: &Account, keep_username: bool) -> AccountCh
     }
 }
 
-fn unlinked(scene: &Scene<'_>, index: &Index<'_>, id: &str, person: &Person, plan: &mut Plan) {
-    let same = |a: &str, b: &str| !a.is_empty() && a.to_lowercase() == b.to_lowercase();
-    let by_email = |a: &&Account| same(&a.email, &person.email);
-    let by_name = |a: &&Account| same(&a.username, &person.username);
-    let holders: Vec<&Account> = scene.view.accounts.values().filter(|a| by_email(a) || by_name(a)).collect();
+fn unlinked(scene: &Scene<'_>, index: &Index<'_>, names: &Names<'_>, id: &str, person: &Person, plan: &mut Plan) {
+    let by_email = |a: &&Account| !a.email.is_empty() && a.email.to_lowercase() == person.email.to_lowercase();
+    let holders = names.holders(person);
     // An address or name that is another person's account already can be nobody's decision here (rules A8).
     if let Some(other) = holders.iter().find(|a| index.managed.contains_key(a.id.as_str()) && by_email(a)) {
         let text = format!("{}, the account of another person, holds the e-mail address", other.id);
@@ -95,7 +122,7 @@ fn unlinked(scene: &Scene<'_>, index: &Index<'_>, id: &str, person: &Person, pla
                 Err((state, why)) => plan.note(person_item(id), state, why),
             }
         }
-        Some(AdoptionDecision::CreateNew) if !free.iter().any(by_email) => create(scene, id, person, plan),
+        Some(AdoptionDecision::CreateNew) if !free.iter().any(by_email) => create(names, id, person, plan),
         Some(AdoptionDecision::CreateNew) => {
             plan.note(
                 person_item(id),
@@ -104,8 +131,8 @@ fn unlinked(scene: &Scene<'_>, index: &Index<'_>, id: &str, person: &Person, pla
             );
             candidates(scene, id, &free, person, plan);
         }
-        None if holders.is_empty() => create(scene, id, person, plan),
-        None if free.is_empty() => create(scene, id, person, plan),
+        None if holders.is_empty() => create(names, id, person, plan),
+        None if free.is_empty() => create(names, id, person, plan),
         None => {
             plan.note(person_item(id), ItemState::NeedsDecision, "an account with this e-mail address or user name exists");
             candidates(scene, id, &free, person, plan);
@@ -130,8 +157,8 @@ fn adoptable<'a>(scene: &Scene<'_>, free: &[&'a Account], account: &str) -> Resu
     Ok(found)
 }
 
-fn create(scene: &Scene<'_>, id: &str, person: &Person, plan: &mut Plan) {
-    let taken = |name: &str| scene.view.accounts.values().any(|a| a.username.to_lowercase() == name.to_lowercase());
+fn create(names: &Names<'_>, id: &str, person: &Person, plan: &mut Plan) {
+    let taken = |name: &str| names.by_name.contains_key(&name.to_lowercase());
     let mut username = person.username.clone();
     let mut number = 2u32;
     while taken(&username) {

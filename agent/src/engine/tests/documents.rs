@@ -98,6 +98,12 @@ async fn a_delta_counts_only_on_its_base() {
     rig.pass(Duration::from_secs(60)).await;
     assert_eq!((rig.active("ann"), rig.active("bob")), (Some(true), None));
     assert_eq!(asked_for_snapshot(&mut rig), 2);
+    // The state after it would be right, but it does not start where this agent stands.
+    let elsewhere = rig.odcm.delta(9, &one, &three);
+    rig.say(&elsewhere).await;
+    rig.pass(Duration::from_secs(60)).await;
+    assert_eq!((rig.active("ann"), rig.active("bob")), (Some(true), None));
+    assert_eq!(asked_for_snapshot(&mut rig), 3);
     assert!(rig.alarms().is_empty(), "everyday business");
 
     rig.apply(&three).await;
@@ -146,7 +152,13 @@ async fn a_state_that_was_tampered_with_is_refused() {
         State::open(Box::new(rig.memory.clone())).map(|_| ()).map_err(|e| e.to_string())
     };
     assert_eq!(open(&good), Ok(()));
-    for bad in [good.replace("ann@", "eve@"), good.replacen("ann@", "eve@", 1), good[..good.len() / 2].to_owned(), "{}".into()] {
+    // The signed document untouched, the state beside it not.
+    let (document, state) = good.split_at(good.rfind("\"state\":").unwrap());
+    let beside = format!("{document}{}", state.replace("ann@", "eve@"));
+    assert_ne!(beside, good);
+    for bad in
+        [beside, good.replace("ann@", "eve@"), good.replacen("ann@", "eve@", 1), good[..good.len() / 2].to_owned(), "{}".into()]
+    {
         let error = open(&bad).unwrap_err();
         assert!(error.contains("access.json") && error.contains("Nothing was changed"), "{error}");
     }

@@ -172,3 +172,44 @@ async fn the_version_never_falls() {
     rig.start();
     assert_eq!(rig.standing().await.floor, 1, "kept over a restart");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_does_not_claim_that_what_failed_is_well() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let mut one = state(&["ann"], &[]);
+    one.people.get_mut("ann").unwrap().display_name = "x".repeat(65);
+    assert_eq!(rig.apply(&one).await.items.len(), 1);
+    rig.kill().await;
+    rig.heard.clear();
+    rig.space.set_latency(Duration::from_millis(100));
+    rig.go().await;
+    let ack = rig.acked().await;
+    assert_eq!(ack.items.len(), 1, "{ack:?}");
+    rig.disconnect().await;
+    rig.heard.clear();
+    rig.connect().await;
+    assert_eq!(rig.acked().await.items.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_stay_small_however_many_people_there_are() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let names: Vec<String> = (0..2500).map(|n| format!("p{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let ack = rig.apply(&state(&names, &[])).await;
+    rig.pass(Duration::from_secs(1)).await;
+    let mut told: Vec<String> = ack.links.into_iter().map(|l| l.person).collect();
+    for report in rig.reports() {
+        if let ReportKind::Links { links } = report {
+            assert!(links.len() <= 500);
+            told.extend(links.into_iter().map(|l| l.person));
+        }
+    }
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), 2500);
+    let longest = rig.heard.iter().map(|m| serde_json::to_string(m).unwrap().len()).max().unwrap();
+    assert!(longest < 1024 * 1024, "{longest}");
+}
