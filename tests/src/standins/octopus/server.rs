@@ -200,6 +200,9 @@ impl OctopusStandin {
 }
 
 async fn save_often(app: App) {
+    if app.config.data.is_none() {
+        return;
+    }
     let mut every = tokio::time::interval(Duration::from_millis(100));
     loop {
         every.tick().await;
