@@ -3,6 +3,7 @@
 //! The rooms and who may use whom: `ARCHITECTURE.md`.
 
 pub mod accounts;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod connectors;

@@ -1,0 +1,273 @@
+//! Agents of Spaces: status, enrolment codes, revocation, adoption and sweep decisions.
+
+use super::shape::{Answer, List, Problems, done, of, ok, time, time_or};
+use crate::accounts::{agent_status, agents};
+use crate::core::ids::{PersonId, SpaceId};
+use crate::deps::Deps;
+use crate::http::{Ctx, Json, Path};
+use crate::login::Token;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use odcm_wire::latest::AdoptionDecision;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Deps> {
+    OpenApiRouter::new()
+        .routes(routes!(status))
+        .routes(routes!(enrolment_code))
+        .routes(routes!(revoke))
+        .routes(routes!(adoptions))
+        .routes(routes!(decide))
+        .routes(routes!(sweeps))
+        .routes(routes!(confirm))
+}
+
+/// Where a section stands.
+#[derive(Serialize, ToSchema)]
+struct SectionStatus {
+    /// Newest revision.
+    revision: i64,
+    /// Newest acknowledged revision; 0: none.
+    applied: i64,
+    /// Something is not acknowledged yet.
+    pending: bool,
+    /// Something is taken away and not acknowledged yet.
+    removals_pending: bool,
+    /// When the newest acknowledgement was stored.
+    #[schema(format = DateTime)]
+    applied_at: Option<String>,
+    /// Milliseconds from the commit of that change to its stored acknowledgement.
+    applied_ms: Option<i64>,
+    /// Items that failed.
+    failed_items: i64,
+    /// When the agent last looked at the Space.
+    #[schema(format = DateTime)]
+    seen_at: Option<String>,
+}
+
+/// The agent beside a Space.
+#[derive(Serialize, ToSchema)]
+struct AgentStatus {
+    /// Id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Connected right now.
+    connected: bool,
+    /// Connected since, or offline since.
+    #[schema(format = DateTime)]
+    since: Option<String>,
+    /// Version of the Space's server.
+    server_version: String,
+    /// Version of the agent.
+    agent_version: String,
+    /// What the server can do.
+    capabilities: Vec<String>,
+}
+
+/// Where a Space stands.
+#[derive(Serialize, ToSchema)]
+struct SpaceStatus {
+    /// Its agent; null: none is enrolled.
+    agent: Option<AgentStatus>,
+    /// Sections by name.
+    sections: BTreeMap<String, SectionStatus>,
+    /// A change is marked and not numbered yet.
+    marked: bool,
+    /// Decisions that wait.
+    undecided: i64,
+    /// Items that failed.
+    failed_items: i64,
+    /// When the Space last proved its client secret.
+    #[schema(format = DateTime)]
+    secret_proven_at: Option<String>,
+}
+
+/// Where a Space stands: connected, revision, applied in how many milliseconds.
+#[utoipa::path(get, path = "/spaces/{id}/status", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = SpaceStatus), Problems))]
+async fn status(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+    let s = agent_status::status(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    let section = |s: agent_status::SectionStatus| SectionStatus {
+        revision: s.revision,
+        applied: s.applied,
+        pending: s.pending,
+        removals_pending: s.removals_pending,
+        applied_at: time_or(s.applied_at),
+        applied_ms: s.applied_ms,
+        failed_items: s.failed_items,
+        seen_at: time_or(s.seen_at),
+    };
+    ok(SpaceStatus {
+        agent: s.agent.map(|a| AgentStatus {
+            id: a.id.to_string(),
+            connected: a.connected,
+            since: time_or(a.since),
+            server_version: a.server_version,
+            agent_version: a.agent_version,
+            capabilities: a.capabilities,
+        }),
+        sections: s.sections.into_iter().map(|(name, s)| (name, section(s))).collect(),
+        marked: s.marked,
+        undecided: s.undecided,
+        failed_items: s.failed_items,
+        secret_proven_at: time_or(s.secret.proven_at),
+    })
+}
+
+/// A one-time code: shown once.
+#[derive(Serialize, ToSchema)]
+struct EnrolmentCode {
+    /// The code.
+    code: String,
+    /// Until when it works.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// Make a one-time code with which an agent enrols.
+#[utoipa::path(post, path = "/spaces/{id}/enrolment-codes", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 201, body = EnrolmentCode), Problems))]
+async fn enrolment_code(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+    let code = agents::create_enrolment_code(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    let body = EnrolmentCode { code: code.code, expires_at: time(code.expires_at) };
+    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+}
+
+/// Revoke the agent of a Space at once.
+#[utoipa::path(delete, path = "/spaces/{id}/agent", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+async fn revoke(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+    agents::revoke(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    done()
+}
+
+/// A person for whom the Space has accounts that may be theirs.
+#[derive(Serialize, ToSchema)]
+struct Adoption {
+    /// The person.
+    #[schema(format = Uuid)]
+    person: String,
+    /// Name of the person.
+    person_name: String,
+    /// The accounts: names, what matched, password, API keys, identities, teams.
+    #[schema(value_type = Vec<Object>)]
+    candidates: serde_json::Value,
+    /// The decision, once there is one.
+    #[schema(value_type = Option<Object>)]
+    decision: serde_json::Value,
+    /// Who decided.
+    decided_by: Option<String>,
+    /// Nothing is left to do.
+    done: bool,
+}
+
+/// Accounts of a Space that may be somebody's: nobody is matched silently.
+#[utoipa::path(get, path = "/spaces/{id}/adoptions", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Adoption>), Problems))]
+async fn adoptions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+    let rows = agents::adoptions(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    let shape = |a: agents::Adoption| Adoption {
+        person: a.person.to_string(),
+        person_name: a.person_name,
+        candidates: serde_json::to_value(&a.candidates).unwrap_or_default(),
+        decision: serde_json::to_value(&a.decision).unwrap_or_default(),
+        decided_by: a.decided_by,
+        done: a.done,
+    };
+    ok(List::whole(rows.into_iter().map(shape).collect()))
+}
+
+/// What to do about the accounts.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "decision", rename_all = "snake_case", deny_unknown_fields)]
+enum Decision {
+    /// The account is this person's.
+    Adopt {
+        /// Id of the account, such as `Users-21`.
+        #[schema(min_length = 1, max_length = 100)]
+        account: String,
+        /// Replace a local password by a random one.
+        #[serde(default = "yes")]
+        reset_password: bool,
+        /// Remove sign-ins of other providers.
+        #[serde(default = "yes")]
+        remove_foreign_identities: bool,
+        /// Delete its API keys.
+        #[serde(default = "yes")]
+        revoke_api_keys: bool,
+    },
+    /// None of them is: create an account.
+    CreateNew,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Decide about the accounts of a person.
+#[utoipa::path(post, path = "/spaces/{id}/adoptions/{person}", tag = "agents", params(("id" = String, Path, format = Uuid), ("person" = String, Path, format = Uuid)), request_body = Decision, responses((status = 204), Problems))]
+async fn decide(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path((id, person)): Path<(SpaceId, PersonId)>,
+    Json(body): Json<Decision>,
+) -> Answer {
+    let decision = match body {
+        Decision::Adopt { account, reset_password, remove_foreign_identities, revoke_api_keys } => {
+            AdoptionDecision::Adopt { account, reset_password, remove_foreign_identities, revoke_api_keys }
+        }
+        Decision::CreateNew => AdoptionDecision::CreateNew,
+    };
+    agents::decide_adoption(&deps, &actor, &id, &person, &decision).await.map_err(of(&ctx))?;
+    done()
+}
+
+/// Managed accounts in a newly bound team that no bound group names.
+#[derive(Serialize, ToSchema)]
+struct Sweep {
+    /// Team id.
+    team: String,
+    /// Team name.
+    team_name: String,
+    /// People whose accounts would leave the team.
+    people: Vec<String>,
+    /// Who confirmed it.
+    confirmed_by: Option<String>,
+}
+
+/// Teams that wait for a one-time confirmation.
+#[utoipa::path(get, path = "/spaces/{id}/sweeps", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Sweep>), Problems))]
+async fn sweeps(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+    let rows = agents::sweeps(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    let shape = |s: agents::Sweep| Sweep {
+        team: s.candidate.team,
+        team_name: s.candidate.team_name,
+        people: s.candidate.people,
+        confirmed_by: s.confirmed_by,
+    };
+    ok(List::whole(rows.into_iter().map(shape).collect()))
+}
+
+/// The people that you saw in the list.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    /// Person ids.
+    #[schema(max_items = 10000)]
+    people: BTreeSet<String>,
+}
+
+/// Confirm that these accounts leave the team.
+#[utoipa::path(post, path = "/spaces/{id}/sweeps/{team}", tag = "agents", params(("id" = String, Path, format = Uuid), ("team" = String, Path, max_length = 100)), request_body = Seen, responses((status = 204), Problems))]
+async fn confirm(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path((id, team)): Path<(SpaceId, String)>,
+    Json(body): Json<Seen>,
+) -> Answer {
+    agents::confirm_sweep(&deps, &actor, &id, &team, &body.people).await.map_err(of(&ctx))?;
+    done()
+}

@@ -1,0 +1,378 @@
+//! `/clients`: OpenID applications.
+
+use super::shape::{Answer, List, Part, Problems, created, cursor, id as parse_id, of, ok, refused, tagged};
+use crate::accounts::clients as cases;
+use crate::core::client::{AuthMethod, Client, ClientKind, ClientSettings, GrantType};
+use crate::core::ids::{ClientId, GroupId};
+use crate::core::keyset::Alg;
+use crate::core::policy::Act;
+use crate::deps::Deps;
+use crate::http::{Ctx, Json, Path, Problem, Query, etag};
+use crate::login::Token;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Deps> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(find, edit)).routes(routes!(rotate))
+}
+
+/// Kind of a client.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// Of a Space.
+    Space,
+    /// Keeps a secret.
+    Confidential,
+    /// Cannot.
+    Public,
+}
+
+/// A grant type.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Grant {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §6.
+    RefreshToken,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+}
+
+impl From<GrantType> for Grant {
+    fn from(g: GrantType) -> Self {
+        match g {
+            GrantType::AuthorizationCode => Self::AuthorizationCode,
+            GrantType::RefreshToken => Self::RefreshToken,
+            GrantType::ClientCredentials => Self::ClientCredentials,
+        }
+    }
+}
+
+impl From<Grant> for GrantType {
+    fn from(g: Grant) -> Self {
+        match g {
+            Grant::AuthorizationCode => Self::AuthorizationCode,
+            Grant::RefreshToken => Self::RefreshToken,
+            Grant::ClientCredentials => Self::ClientCredentials,
+        }
+    }
+}
+
+/// How a client proves itself.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Method {
+    /// HTTP Basic.
+    ClientSecretBasic,
+    /// In the body.
+    ClientSecretPost,
+    /// Not at all.
+    None,
+}
+
+/// Algorithm of tokens.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+enum Algorithm {
+    /// RSA.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// P-256.
+    #[serde(rename = "ES256")]
+    Es256,
+}
+
+/// A client.
+#[derive(Serialize, ToSchema)]
+struct ClientOut {
+    /// Id.
+    id: String,
+    /// Kind.
+    kind: Kind,
+    /// Name.
+    name: String,
+    /// Gets tokens.
+    enabled: bool,
+    /// Where the browser may be sent with a code.
+    redirect_uris: Vec<String>,
+    /// Where the browser may be sent after a sign-out.
+    post_logout_redirect_uris: Vec<String>,
+    /// Grant types.
+    grant_types: Vec<Grant>,
+    /// Scopes.
+    scopes: Vec<String>,
+    /// How it proves itself.
+    token_endpoint_auth_method: Method,
+    /// Algorithm of its tokens.
+    signing_alg: Algorithm,
+    /// PKCE is required.
+    require_pkce: bool,
+    /// People are not asked for consent.
+    first_party: bool,
+    /// Audience of its access tokens.
+    audience: Option<String>,
+    /// As in the ETag.
+    version: i64,
+}
+
+fn shape(c: Client) -> ClientOut {
+    ClientOut {
+        id: c.id.to_string(),
+        kind: match c.kind {
+            ClientKind::Space(_) => Kind::Space,
+            ClientKind::Confidential => Kind::Confidential,
+            ClientKind::Public => Kind::Public,
+        },
+        name: c.name,
+        enabled: c.enabled,
+        redirect_uris: c.settings.redirect_uris,
+        post_logout_redirect_uris: c.settings.post_logout_redirect_uris,
+        grant_types: c.settings.grant_types.into_iter().map(Into::into).collect(),
+        scopes: c.settings.scopes.into_iter().collect(),
+        token_endpoint_auth_method: match c.settings.token_endpoint_auth_method {
+            AuthMethod::ClientSecretBasic => Method::ClientSecretBasic,
+            AuthMethod::ClientSecretPost => Method::ClientSecretPost,
+            AuthMethod::None => Method::None,
+        },
+        signing_alg: if c.settings.signing_alg == Alg::Es256 { Algorithm::Es256 } else { Algorithm::Rs256 },
+        require_pkce: c.settings.require_pkce,
+        first_party: c.settings.first_party,
+        audience: c.settings.audience,
+        version: c.version,
+    }
+}
+
+/// Settings of a client; what is left out has its usual value (create) or stays (change).
+#[derive(Deserialize, ToSchema)]
+struct Settings {
+    /// Where the browser may be sent with a code: compared byte by byte.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    redirect_uris: Option<Vec<String>>,
+    /// Where the browser may be sent after a sign-out.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    post_logout_redirect_uris: Option<Vec<String>>,
+    /// Grant types.
+    #[serde(default)]
+    grant_types: Option<Vec<Grant>>,
+    /// Scopes it may ask for.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    scopes: Option<Vec<String>>,
+    /// How it proves itself.
+    #[serde(default)]
+    token_endpoint_auth_method: Option<Method>,
+    /// Algorithm of its tokens.
+    #[serde(default)]
+    signing_alg: Option<Algorithm>,
+    /// PKCE is required; may be relaxed for a confidential client.
+    #[serde(default)]
+    require_pkce: Option<bool>,
+    /// People are not asked for consent.
+    #[serde(default)]
+    first_party: Option<bool>,
+    /// Audience of its access tokens.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    audience: Option<String>,
+    /// Groups it is restricted to.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    groups: Option<Vec<String>>,
+}
+
+impl Settings {
+    fn over(&self, mut base: ClientSettings) -> ClientSettings {
+        if let Some(v) = &self.redirect_uris {
+            base.redirect_uris.clone_from(v);
+        }
+        if let Some(v) = &self.post_logout_redirect_uris {
+            base.post_logout_redirect_uris.clone_from(v);
+        }
+        if let Some(v) = &self.grant_types {
+            base.grant_types = v.iter().map(|g| GrantType::from(*g)).collect();
+        }
+        if let Some(v) = &self.scopes {
+            base.scopes = v.iter().cloned().collect();
+        }
+        if let Some(v) = self.token_endpoint_auth_method {
+            base.token_endpoint_auth_method = match v {
+                Method::ClientSecretBasic => AuthMethod::ClientSecretBasic,
+                Method::ClientSecretPost => AuthMethod::ClientSecretPost,
+                Method::None => AuthMethod::None,
+            };
+        }
+        if let Some(v) = self.signing_alg {
+            base.signing_alg = match v {
+                Algorithm::Rs256 => Alg::Rs256,
+                Algorithm::Es256 => Alg::Es256,
+            };
+        }
+        if let Some(v) = self.require_pkce {
+            base.require_pkce = v;
+        }
+        if let Some(v) = self.first_party {
+            base.first_party = v;
+        }
+        if let Some(v) = &self.audience {
+            base.audience = Some(v.clone());
+        }
+        base
+    }
+    fn groups(&self, ctx: &Ctx) -> Result<Option<BTreeSet<GroupId>>, Problem> {
+        self.groups.as_ref().map(|list| list.iter().map(|g| parse_id(g, "groups", ctx)).collect()).transpose()
+    }
+}
+
+/// Clients, by id.
+#[utoipa::path(get, path = "/clients", tag = "clients", params(Part), responses((status = 200, body = List<ClientOut>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(part): Query<Part>) -> Answer {
+    actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
+    let after: Option<String> = part.after(&ctx)?;
+    let limit = part.limit(&ctx)?;
+    let mut rows = cases::list(&deps, &actor, after.as_deref().unwrap_or_default(), limit + 1).await.map_err(of(&ctx))?;
+    let keep = usize::try_from(limit).unwrap_or_default();
+    let more = rows.len() > keep;
+    rows.truncate(keep);
+    let next = rows.last().filter(|_| more).map(|c| cursor(c.id.as_str()));
+    ok(List { items: rows.into_iter().map(shape).collect(), next })
+}
+
+/// A new client.
+#[derive(Deserialize, ToSchema)]
+struct NewClient {
+    /// Its id; made up when left out.
+    #[serde(default)]
+    #[schema(pattern = "^[A-Za-z0-9._:-]{1,128}$")]
+    id: Option<String>,
+    /// Name.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// `confidential` or `public`.
+    kind: Kind,
+    /// Settings.
+    #[serde(flatten)]
+    settings: Settings,
+}
+
+/// What was made: the secret is shown once.
+#[derive(Serialize, ToSchema)]
+struct CreatedClient {
+    /// The client.
+    #[serde(flatten)]
+    client: ClientOut,
+    /// Its secret, if it keeps one.
+    secret: Option<String>,
+}
+
+/// Create a client.
+#[utoipa::path(post, path = "/clients", tag = "clients", request_body = NewClient, responses((status = 201, body = CreatedClient), Problems))]
+async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewClient>) -> Answer {
+    let kind = match body.kind {
+        Kind::Confidential => ClientKind::Confidential,
+        Kind::Public => ClientKind::Public,
+        Kind::Space => {
+            let text = "The client of a Space is made by enlisting the Space.";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "kind.invalid", text).field("kind").of(&ctx));
+        }
+    };
+    let bad = |_| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "id.invalid", "A client id has 1 to 128 of A-Z a-z 0-9 . _ - :")
+            .field("id")
+            .of(&ctx)
+    };
+    let id = body.id.as_deref().map(ClientId::parse).transpose().map_err(bad)?;
+    let settings = body.settings.over(ClientSettings::for_application(&kind, Vec::new()));
+    let groups = body.settings.groups(&ctx)?.unwrap_or_default();
+    let made =
+        cases::create(&deps, &actor, cases::NewClient { id, kind, name: body.name, settings, groups }).await.map_err(of(&ctx))?;
+    let location = format!("/clients/{}", made.client.id);
+    created(&location, CreatedClient { client: shape(made.client), secret: made.secret })
+}
+
+fn client_id(text: &str, ctx: &Ctx) -> Result<ClientId, Problem> {
+    ClientId::parse(text).map_err(|_| super::shape::missing(ctx, "client"))
+}
+
+/// One client.
+#[utoipa::path(get, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128)), responses((status = 200, body = ClientOut), Problems))]
+async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
+    let (client, _, _) = cases::view(&deps, &actor, &client_id(&id, &ctx)?).await.map_err(of(&ctx))?;
+    tagged(client.version, shape(client))
+}
+
+/// What to change; absent fields stay.
+#[derive(Deserialize, ToSchema)]
+struct EditClient {
+    /// Name.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    name: Option<String>,
+    /// Disabled clients get nothing.
+    #[serde(default)]
+    enabled: Option<bool>,
+    /// Settings.
+    #[serde(flatten)]
+    settings: Settings,
+}
+
+/// Change a client.
+#[utoipa::path(patch, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), ("If-Match" = Option<String>, Header)), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
+async fn edit(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<EditClient>,
+) -> Answer {
+    let seen = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
+    let id = client_id(&id, &ctx)?;
+    let (client, _, _) = cases::view(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    // fields that are left out come from the version that was just read, so that version is what must still hold
+    let version = seen.unwrap_or(client.version);
+    let edit = cases::EditClient {
+        name: body.name,
+        settings: Some(body.settings.over(client.settings)),
+        groups: body.settings.groups(&ctx)?,
+        enabled: body.enabled,
+    };
+    let client = cases::edit(&deps, &actor, &id, Some(version), edit).await.map_err(of(&ctx))?;
+    tagged(client.version, shape(client))
+}
+
+/// What to do with the secret before.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Rotate {
+    /// End the secret before at once; otherwise both are valid until the next rotation.
+    #[serde(default)]
+    end_previous: bool,
+}
+
+/// A secret: shown once.
+#[derive(Serialize, ToSchema)]
+struct Secret {
+    /// The secret.
+    secret: String,
+}
+
+/// Make a new secret.
+#[utoipa::path(post, path = "/clients/{id}/secrets", tag = "clients", params(("id" = String, Path, max_length = 128)), request_body = Rotate, responses((status = 200, body = Secret), Problems))]
+async fn rotate(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<String>,
+    Json(body): Json<Rotate>,
+) -> Answer {
+    let secret = cases::rotate_secret(&deps, &actor, &client_id(&id, &ctx)?, body.end_previous).await.map_err(of(&ctx))?;
+    ok(Secret { secret })
+}

@@ -1,0 +1,189 @@
+//! `/groups`.
+
+use super::people::Made;
+use super::shape::{Answer, List, Part, Problems, created, done, missing, of, ok, read, refused, tagged, time};
+use crate::accounts::groups as cases;
+use crate::core::ids::GroupId;
+use crate::core::policy::Act;
+use crate::core::text::{DisplayName, fold};
+use crate::deps::Deps;
+use crate::http::{Ctx, Json, Path, Query, etag};
+use crate::login::Token;
+use crate::storage::groups;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Deps> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(find, edit, delete))
+}
+
+/// A group.
+#[derive(Serialize, ToSchema)]
+struct Group {
+    /// Id: what a Space's team names as external group.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Name.
+    name: String,
+    /// What it is for.
+    description: String,
+    /// From a directory: provider and id there; null for a group of ODCM.
+    external: Option<External>,
+    /// Since when.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Last change.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// As in the ETag.
+    version: i64,
+}
+
+/// Where a group comes from.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct External {
+    /// Provider.
+    #[schema(min_length = 1, max_length = 64)]
+    provider: String,
+    /// Stable id there.
+    #[schema(min_length = 1, max_length = 256)]
+    external_id: String,
+}
+
+impl From<groups::Group> for Group {
+    fn from(g: groups::Group) -> Self {
+        let external = match g.kind {
+            groups::GroupKind::Local => None,
+            groups::GroupKind::External { provider, external_id } => Some(External { provider, external_id }),
+        };
+        Self {
+            id: g.id.to_string(),
+            name: g.name,
+            description: g.description,
+            external,
+            created_at: time(g.created_at),
+            updated_at: time(g.updated_at),
+            version: g.version,
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Part of the name.
+    #[param(max_length = 200)]
+    #[serde(default)]
+    q: Option<String>,
+}
+
+/// Groups, by name.
+#[utoipa::path(get, path = "/groups", tag = "groups", params(Part, Filter), responses((status = 200, body = List<Group>), Problems))]
+async fn list(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Query(part): Query<Part>,
+    Query(filter): Query<Filter>,
+) -> Answer {
+    actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
+    let after: Option<(String, GroupId)> = part.after(&ctx)?;
+    let page = groups::page(&mut &deps.db, filter.q.as_deref(), after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
+    ok(List::page(page, |g| (fold(&g.name), g.id.clone()), Group::from))
+}
+
+/// A new group.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewGroup {
+    /// Name.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// What it is for.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    description: String,
+    /// A node for a group of a directory.
+    #[serde(default)]
+    external: Option<External>,
+}
+
+/// Create a group.
+#[utoipa::path(post, path = "/groups", tag = "groups", request_body = NewGroup, responses((status = 201, body = Made), Problems))]
+async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewGroup>) -> Answer {
+    let kind = match body.external {
+        None => groups::GroupKind::Local,
+        Some(e) => groups::GroupKind::External { provider: e.provider, external_id: e.external_id },
+    };
+    let name = DisplayName::parse("name", &body.name).map_err(refused(&ctx))?;
+    let id =
+        cases::create(&deps, &actor, cases::NewGroup { name, description: body.description, kind }).await.map_err(of(&ctx))?;
+    created(&format!("/groups/{id}"), Made { id: id.to_string() })
+}
+
+/// One group.
+#[utoipa::path(get, path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = Group), Problems))]
+async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GroupId>) -> Answer {
+    actor.may(&Act::ReadGroup(id.clone())).map_err(refused(&ctx))?;
+    let group = groups::find(&mut &deps.db, &id).await.map_err(read(&ctx))?.ok_or_else(|| missing(&ctx, "group"))?;
+    tagged(group.version, Group::from(group))
+}
+
+/// What to change; absent fields stay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EditGroup {
+    /// Name.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    name: Option<String>,
+    /// What it is for.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    description: Option<String>,
+}
+
+/// Change a group.
+#[utoipa::path(patch, path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = Uuid), ("If-Match" = Option<String>, Header)), request_body = EditGroup, responses((status = 200, body = Group), Problems))]
+async fn edit(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<GroupId>,
+    headers: HeaderMap,
+    Json(body): Json<EditGroup>,
+) -> Answer {
+    let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
+    let name = body.name.as_deref().map(|t| DisplayName::parse("name", t)).transpose().map_err(refused(&ctx))?;
+    let edit = cases::EditGroup { name, description: body.description };
+    let group = cases::edit(&deps, &actor, &id, version, edit).await.map_err(of(&ctx))?;
+    tagged(group.version, Group::from(group))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Confirmed {
+    /// You know what it takes away (`POST /dry-run` tells).
+    #[serde(default)]
+    pub(super) confirmed: bool,
+}
+
+/// Delete a group, with its members, grants and publications.
+#[utoipa::path(delete, path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = Uuid), Confirmed, ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
+async fn delete(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<GroupId>,
+    Query(query): Query<Confirmed>,
+    headers: HeaderMap,
+) -> Answer {
+    let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
+    cases::delete(&deps, &actor, &id, version, query.confirmed).await.map_err(of(&ctx))?;
+    done()
+}

@@ -1,0 +1,99 @@
+//! `/groups/{id}/members`: assertions of membership.
+
+use super::shape::{Answer, List, Problems, SubjectRef, When, done, id as parse_id, of, ok, read, refused, time};
+use crate::accounts::memberships as cases;
+use crate::core::Refusal;
+use crate::core::directory::Subject;
+use crate::core::ids::GroupId;
+use crate::core::policy::Act;
+use crate::deps::Deps;
+use crate::http::{Ctx, Json, Path, Problem};
+use crate::login::Token;
+use crate::storage::memberships;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Deps> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, remove))
+}
+
+/// One assertion that somebody is in a group.
+#[derive(Serialize, ToSchema)]
+struct Member {
+    /// Who.
+    member: SubjectRef,
+    /// Their name.
+    name: String,
+    /// Who says so: `manual`, `directory:…`, `rule:…`.
+    source: String,
+    /// When it holds.
+    #[serde(flatten)]
+    when: When,
+    /// Since when it is stored.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Who added it.
+    created_by: String,
+}
+
+/// Direct members of a group.
+#[utoipa::path(get, path = "/groups/{id}/members", tag = "groups", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Member>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GroupId>) -> Answer {
+    actor.may(&Act::ReadGroup(id.clone())).map_err(refused(&ctx))?;
+    let rows = memberships::of_group(&mut &deps.db, &id).await.map_err(read(&ctx))?;
+    let shape = |m: memberships::Membership| Member {
+        member: SubjectRef::from(&m.assertion.member),
+        name: m.name,
+        source: m.assertion.source,
+        when: m.assertion.span.into(),
+        created_at: time(m.created_at),
+        created_by: m.created_by,
+    };
+    ok(List::whole(rows.into_iter().map(shape).collect()))
+}
+
+fn subject(kind: &str, id: &str, ctx: &Ctx) -> Result<Subject, Problem> {
+    match kind {
+        "people" => Ok(Subject::Person(parse_id(id, "member", ctx)?)),
+        "groups" => Ok(Subject::Group(parse_id(id, "member", ctx)?)),
+        _ => Err(Problem::from(Refusal::not_found("member")).of(ctx)),
+    }
+}
+
+/// Put somebody into a group, or change when that holds.
+#[utoipa::path(put, path = "/groups/{id}/members/{kind}/{member}", tag = "groups", params(("id" = String, Path, format = Uuid), ("kind" = String, Path, pattern = "^(people|groups)$"), ("member" = String, Path, format = Uuid)), request_body = When, responses((status = 204), Problems))]
+async fn put(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path((id, kind, member)): Path<(GroupId, String, String)>,
+    Json(body): Json<When>,
+) -> Answer {
+    let member = subject(&kind, &member, &ctx)?;
+    let span = body.span(&ctx)?;
+    // the right is asked before anything is looked at
+    actor.may(&Act::ManageMembers(id.clone())).map_err(refused(&ctx))?;
+    let there = memberships::find(&mut &deps.db, &id, &member, "manual").await.map_err(read(&ctx))?;
+    if there.is_some() {
+        cases::change_span(&deps, &actor, &id, &member, span).await.map_err(of(&ctx))?;
+    } else {
+        cases::add(&deps, &actor, &id, &member, span).await.map_err(of(&ctx))?;
+    }
+    done()
+}
+
+/// Take somebody out of a group (the manual assertion).
+#[utoipa::path(delete, path = "/groups/{id}/members/{kind}/{member}", tag = "groups", params(("id" = String, Path, format = Uuid), ("kind" = String, Path, pattern = "^(people|groups)$"), ("member" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+async fn remove(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path((id, kind, member)): Path<(GroupId, String, String)>,
+) -> Answer {
+    let member = subject(&kind, &member, &ctx)?;
+    cases::remove(&deps, &actor, &id, &member).await.map_err(of(&ctx))?;
+    done()
+}

@@ -1,0 +1,95 @@
+//! The JSON administration API, `/api/v1`: a thin skin over the use cases. The OpenAPI 3.1 document is generated from these
+//! handlers and served at `/api/v1/openapi.json`.
+//!
+//! May use: `accounts`, `login` (bearer tokens), `http`. Callers prove themselves by an API token only: no cookies, so no
+//! CSRF. Errors are RFC 9457 problems. Example: `curl -H "Authorization: Bearer odcm_…" https://odcm/api/v1/people`.
+
+mod access;
+mod agents;
+mod audit;
+mod clients;
+mod grants;
+mod groups;
+mod members;
+mod people;
+mod rights;
+mod shape;
+mod spaces;
+mod tokens;
+
+use crate::deps::Deps;
+use crate::http::{Ctx, Problem};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "ODCM administration API", version = "1", description = "People, groups, Spaces and who may enter them."),
+    servers((url = "/api/v1")),
+    modifiers(&Bearer),
+    security(("bearer" = []))
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token, `odcm_…`.")).build();
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+fn all() -> OpenApiRouter<Deps> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(people::routes())
+        .merge(groups::routes())
+        .merge(members::routes())
+        .merge(spaces::routes())
+        .merge(grants::routes())
+        .merge(agents::routes())
+        .merge(clients::routes())
+        .merge(rights::routes())
+        .merge(tokens::routes())
+        .merge(access::routes())
+        .merge(audit::routes())
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    all().into_openapi()
+}
+
+/// `/api/v1/…`.
+pub fn routes() -> Router<Deps> {
+    let (router, document) = all().split_for_parts();
+    let text: std::sync::Arc<str> = document.to_json().unwrap_or_default().into();
+    let served = get(move || {
+        let text = text.clone();
+        async move { ([("content-type", "application/json"), ("cache-control", "max-age=300")], text.to_string()) }
+    });
+    let inner = router.route("/openapi.json", served).fallback(nothing_here).method_not_allowed_fallback(wrong_method);
+    Router::new().nest("/api/v1", inner)
+}
+
+async fn nothing_here(ctx: Ctx) -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address; see /api/v1/openapi.json.")
+        .of(&ctx)
+        .into_response()
+}
+
+async fn wrong_method(ctx: Ctx) -> Response {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This address does not take that method; see /api/v1/openapi.json.",
+    )
+    .of(&ctx)
+    .into_response()
+}

@@ -1,0 +1,160 @@
+//! `/rights`: who administers what in ODCM.
+
+use super::people::Made;
+use super::shape::{Answer, List, Problems, created, done, id as parse_id, instant, of, ok, read, refused, time, time_or};
+use crate::accounts::rights as cases;
+use crate::core::ids::{PersonId, RightId};
+use crate::core::policy::{Act, Right, Role, Scope};
+use crate::deps::Deps;
+use crate::http::{Ctx, Json, Path, Problem};
+use crate::login::Token;
+use crate::storage::rights;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Deps> {
+    OpenApiRouter::new().routes(routes!(list, give)).routes(routes!(take))
+}
+
+/// A role.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RoleName {
+    /// Everything within the scope.
+    Owner,
+    /// May read everything within the scope.
+    Auditor,
+    /// Runs Spaces.
+    SpaceAdmin,
+    /// Decides who is in groups.
+    GroupAdmin,
+}
+
+/// Where it holds.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ScopeKind {
+    /// Everywhere.
+    All,
+    /// One Space.
+    Space,
+    /// One group.
+    Group,
+}
+
+/// A right of a person.
+#[derive(Serialize, ToSchema)]
+struct RightOut {
+    /// Id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Whose.
+    #[schema(format = Uuid)]
+    person: String,
+    /// Their name.
+    person_name: String,
+    /// Role.
+    role: RoleName,
+    /// Scope.
+    scope: ScopeKind,
+    /// The Space or group.
+    #[schema(format = Uuid)]
+    scope_id: Option<String>,
+    /// Until when.
+    #[schema(format = DateTime)]
+    until: Option<String>,
+    /// Since when.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Who gave it.
+    created_by: String,
+}
+
+fn shape(row: rights::RightRow) -> RightOut {
+    let role = match row.right.role {
+        Role::Owner => RoleName::Owner,
+        Role::Auditor => RoleName::Auditor,
+        Role::SpaceAdmin => RoleName::SpaceAdmin,
+        Role::GroupAdmin => RoleName::GroupAdmin,
+    };
+    let (scope, scope_id) = match &row.right.scope {
+        Scope::All => (ScopeKind::All, None),
+        Scope::Space(id) => (ScopeKind::Space, Some(id.to_string())),
+        Scope::Group(id) => (ScopeKind::Group, Some(id.to_string())),
+    };
+    RightOut {
+        id: row.id.to_string(),
+        person: row.person.to_string(),
+        person_name: row.person_name,
+        role,
+        scope,
+        scope_id,
+        until: time_or(row.until),
+        created_at: time(row.created_at),
+        created_by: row.created_by,
+    }
+}
+
+/// All rights.
+#[utoipa::path(get, path = "/rights", tag = "rights", responses((status = 200, body = List<RightOut>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer {
+    actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
+    let rows = rights::all(&mut &deps.db).await.map_err(read(&ctx))?;
+    ok(List::whole(rows.into_iter().map(shape).collect()))
+}
+
+/// A right to give.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewRight {
+    /// To whom.
+    #[schema(format = Uuid)]
+    person: String,
+    /// Role.
+    role: RoleName,
+    /// Scope.
+    scope: ScopeKind,
+    /// The Space or group; not for scope all.
+    #[serde(default)]
+    #[schema(format = Uuid)]
+    scope_id: Option<String>,
+    /// Until when.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    until: Option<String>,
+}
+
+/// Give a right.
+#[utoipa::path(post, path = "/rights", tag = "rights", request_body = NewRight, responses((status = 201, body = Made), Problems))]
+async fn give(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewRight>) -> Answer {
+    let person: PersonId = parse_id(&body.person, "person", &ctx)?;
+    let scope = match (body.scope, body.scope_id.as_deref()) {
+        (ScopeKind::All, None) => Scope::All,
+        (ScopeKind::Space, Some(id)) => Scope::Space(parse_id(id, "scope_id", &ctx)?),
+        (ScopeKind::Group, Some(id)) => Scope::Group(parse_id(id, "scope_id", &ctx)?),
+        _ => {
+            let text = "scope_id names the Space or group; it is left out for scope all.";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "scope.invalid", text).field("scope_id").of(&ctx));
+        }
+    };
+    let role = match body.role {
+        RoleName::Owner => Role::Owner,
+        RoleName::Auditor => Role::Auditor,
+        RoleName::SpaceAdmin => Role::SpaceAdmin,
+        RoleName::GroupAdmin => Role::GroupAdmin,
+    };
+    let until = body.until.as_deref().map(|t| instant(t, "until", &ctx)).transpose()?;
+    let id = cases::give(&deps, &actor, &person, &Right { role, scope }, until).await.map_err(of(&ctx))?;
+    created("/rights", Made { id: id.to_string() })
+}
+
+/// Take a right away.
+#[utoipa::path(delete, path = "/rights/{id}", tag = "rights", params(("id" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+async fn take(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<RightId>) -> Answer {
+    cases::take(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    done()
+}
