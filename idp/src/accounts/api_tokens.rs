@@ -92,8 +92,12 @@ pub async fn create(
 /// Revokes a token: one's own, or that of somebody whose credentials one may act on. False: it was revoked.
 ///
 /// # Errors
-/// Refused: `not_found`, `right.missing`.
+/// Refused: `not_found`, `token.read_only`.
 pub async fn revoke(deps: &Deps, actor: &Actor, id: &ApiTokenId) -> Result<bool> {
+    // one's own tokens need no right, so the scope of the token in hand is asked here
+    if matches!(&actor.via, Via::Token(scopes) if !scopes.write) {
+        return Err(Refusal::forbidden("token.read_only", "This token may only read.").into());
+    }
     let desk = Desk::new(deps, actor);
     run_tx!(deps.db, "token.revoke", |tx| {
         let token = api_tokens::find(tx, id).await?.ok_or_else(|| Refusal::not_found("token"))?;

@@ -1,6 +1,6 @@
 //! `/explain`, `/dry-run` and `/people/{id}/access`.
 
-use super::shape::{Answer, Problems, SubjectRef, When, id as parse_id, missing, of, ok, read, refused};
+use super::shape::{Answer, Holds, Problems, SubjectRef, When, id as parse_id, missing, of, ok, read, refused};
 use crate::accounts::access::{self, ProposedChange};
 use crate::core::access::View;
 use crate::core::difference::Turn;
@@ -22,17 +22,19 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 struct Question {
     /// Who.
-    #[param(format = Uuid)]
+    #[param(format = "uuid")]
     person: String,
     /// Where.
-    #[param(format = Uuid)]
+    #[param(format = "uuid")]
     space: String,
 }
 
 /// Why, or why not.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Explanation)]
 struct Answered {
     /// The person may enter.
     may_enter: bool,
@@ -46,7 +48,7 @@ struct Answered {
 }
 
 /// Why can this person enter this Space, or what is missing?
-#[utoipa::path(get, path = "/explain", tag = "access", params(Question), responses((status = 200, body = Answered), Problems))]
+#[utoipa::path(get, operation_id = "explain", path = "/explain", tag = "access", params(Question), responses((status = 200, body = Answered), Problems))]
 async fn explain(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(q): Query<Question>) -> Answer {
     let (person, space): (PersonId, SpaceId) = (parse_id(&q.person, "person", &ctx)?, parse_id(&q.space, "space", &ctx)?);
     let (explanation, facts) = access::explain(&deps, &actor, &person, &space).await.map_err(of(&ctx))?;
@@ -61,6 +63,7 @@ async fn explain(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(
 /// A change to look at before it is made.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = ProposedChange)]
 enum Proposed {
     /// A person or group comes into a group.
     AddMembership {
@@ -133,17 +136,17 @@ fn proposed(body: &Proposed, ctx: &Ctx) -> Result<ProposedChange, Problem> {
 #[derive(Serialize, ToSchema)]
 struct Effect {
     /// Where.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     space: String,
     /// Its name.
     space_name: String,
     /// Membership in this group as the Space knows it; null: entry to the Space.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     group: Option<String>,
     /// Its name.
     group_name: Option<String>,
     /// Who.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     person: String,
     /// Their name.
     person_name: String,
@@ -161,7 +164,7 @@ struct Effects {
 }
 
 /// Who would gain and who would lose what by a change; nothing is changed.
-#[utoipa::path(post, path = "/dry-run", tag = "access", request_body = Proposed, responses((status = 200, body = Effects), Problems))]
+#[utoipa::path(post, operation_id = "dry_run", path = "/dry-run", tag = "access", request_body = Proposed, responses((status = 200, body = Effects), Problems))]
 async fn dry_run(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<Proposed>) -> Answer {
     let (effects, facts) = access::dry_run(&deps, &actor, &proposed(&body, &ctx)?).await.map_err(of(&ctx))?;
     let shape = |e: crate::core::difference::Effect| {
@@ -188,13 +191,13 @@ async fn dry_run(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(b
 #[derive(Serialize, ToSchema)]
 struct Held {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// Name.
     name: String,
     /// When it holds.
     #[serde(flatten)]
-    when: When,
+    when: Holds,
 }
 
 /// What a person has.
@@ -207,7 +210,7 @@ struct PersonAccess {
 }
 
 /// Which Spaces a person may enter and which groups they are in.
-#[utoipa::path(get, path = "/people/{id}/access", tag = "access", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = PersonAccess), Problems))]
+#[utoipa::path(get, operation_id = "get_person_access", path = "/people/{id}/access", tag = "access", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = PersonAccess), Problems))]
 async fn of_person(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let facts = directory::of_person(&mut &deps.db, &id).await.map_err(read(&ctx))?;

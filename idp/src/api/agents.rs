@@ -54,7 +54,7 @@ struct SectionStatus {
 #[derive(Serialize, ToSchema)]
 struct AgentStatus {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// Connected right now.
     connected: bool,
@@ -88,7 +88,7 @@ struct SpaceStatus {
 }
 
 /// Where a Space stands: connected, revision, applied in how many milliseconds.
-#[utoipa::path(get, path = "/spaces/{id}/status", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = SpaceStatus), Problems))]
+#[utoipa::path(get, operation_id = "get_space_status", path = "/spaces/{id}/status", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = SpaceStatus), Problems))]
 async fn status(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     let s = agent_status::status(&deps, &actor, &id).await.map_err(of(&ctx))?;
     let section = |s: agent_status::SectionStatus| SectionStatus {
@@ -129,7 +129,7 @@ struct EnrolmentCode {
 }
 
 /// Make a one-time code with which an agent enrols.
-#[utoipa::path(post, path = "/spaces/{id}/enrolment-codes", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 201, body = EnrolmentCode), Problems))]
+#[utoipa::path(post, operation_id = "create_enrolment_code", path = "/spaces/{id}/enrolment-codes", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 201, body = EnrolmentCode), Problems))]
 async fn enrolment_code(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     let code = agents::create_enrolment_code(&deps, &actor, &id).await.map_err(of(&ctx))?;
     let body = EnrolmentCode { code: code.code, expires_at: time(code.expires_at) };
@@ -137,7 +137,7 @@ async fn enrolment_code(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token,
 }
 
 /// Revoke the agent of a Space at once.
-#[utoipa::path(delete, path = "/spaces/{id}/agent", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "revoke_agent", path = "/spaces/{id}/agent", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn revoke(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     agents::revoke(&deps, &actor, &id).await.map_err(of(&ctx))?;
     done()
@@ -147,7 +147,7 @@ async fn revoke(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id
 #[derive(Serialize, ToSchema)]
 struct Adoption {
     /// The person.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     person: String,
     /// Name of the person.
     person_name: String,
@@ -164,7 +164,7 @@ struct Adoption {
 }
 
 /// Accounts of a Space that may be somebody's: nobody is matched silently.
-#[utoipa::path(get, path = "/spaces/{id}/adoptions", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Adoption>), Problems))]
+#[utoipa::path(get, operation_id = "list_adoptions", path = "/spaces/{id}/adoptions", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Adoption>), Problems))]
 async fn adoptions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     let rows = agents::adoptions(&deps, &actor, &id).await.map_err(of(&ctx))?;
     let shape = |a: agents::Adoption| Adoption {
@@ -181,6 +181,7 @@ async fn adoptions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path
 /// What to do about the accounts.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "decision", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = AdoptionDecision)]
 enum Decision {
     /// The account is this person's.
     Adopt {
@@ -206,7 +207,7 @@ fn yes() -> bool {
 }
 
 /// Decide about the accounts of a person.
-#[utoipa::path(post, path = "/spaces/{id}/adoptions/{person}", tag = "agents", params(("id" = String, Path, format = Uuid), ("person" = String, Path, format = Uuid)), request_body = Decision, responses((status = 204), Problems))]
+#[utoipa::path(post, operation_id = "decide_adoption", path = "/spaces/{id}/adoptions/{person}", tag = "agents", params(("id" = String, Path, format = "uuid"), ("person" = String, Path, format = "uuid")), request_body = Decision, responses((status = 204), Problems))]
 async fn decide(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -238,7 +239,7 @@ struct Sweep {
 }
 
 /// Teams that wait for a one-time confirmation.
-#[utoipa::path(get, path = "/spaces/{id}/sweeps", tag = "agents", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Sweep>), Problems))]
+#[utoipa::path(get, operation_id = "list_sweeps", path = "/spaces/{id}/sweeps", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Sweep>), Problems))]
 async fn sweeps(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     let rows = agents::sweeps(&deps, &actor, &id).await.map_err(of(&ctx))?;
     let shape = |s: agents::Sweep| Sweep {
@@ -253,6 +254,7 @@ async fn sweeps(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id
 /// The people that you saw in the list.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SweepConfirmation)]
 struct Seen {
     /// Person ids.
     #[schema(max_items = 10000)]
@@ -260,7 +262,7 @@ struct Seen {
 }
 
 /// Confirm that these accounts leave the team.
-#[utoipa::path(post, path = "/spaces/{id}/sweeps/{team}", tag = "agents", params(("id" = String, Path, format = Uuid), ("team" = String, Path, max_length = 100)), request_body = Seen, responses((status = 204), Problems))]
+#[utoipa::path(post, operation_id = "confirm_sweep", path = "/spaces/{id}/sweeps/{team}", tag = "agents", params(("id" = String, Path, format = "uuid"), ("team" = String, Path, max_length = 100)), request_body = Seen, responses((status = 204), Problems))]
 async fn confirm(
     State(deps): State<Deps>,
     ctx: Ctx,

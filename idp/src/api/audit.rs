@@ -19,9 +19,10 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 
 /// One line of the audit.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AuditLine)]
 struct Line {
     /// Id, in order of time.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// When.
     #[schema(format = DateTime)]
@@ -56,7 +57,16 @@ struct Line {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 struct Filter {
+    /// Items per page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(default)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    #[serde(default)]
+    after: Option<String>,
     /// Kind of the object.
     #[param(max_length = 64)]
     #[serde(default)]
@@ -66,7 +76,7 @@ struct Filter {
     #[serde(default)]
     object_id: Option<String>,
     /// The Space it concerns.
-    #[param(format = Uuid)]
+    #[param(format = "uuid")]
     #[serde(default)]
     space: Option<String>,
     /// Who did it (person id).
@@ -88,14 +98,9 @@ struct Filter {
 }
 
 /// The audit trail, newest first.
-#[utoipa::path(get, path = "/audit", tag = "audit", params(Part, Filter), responses((status = 200, body = List<Line>), Problems))]
-async fn list(
-    State(deps): State<Deps>,
-    ctx: Ctx,
-    Token(actor): Token,
-    Query(part): Query<Part>,
-    Query(f): Query<Filter>,
-) -> Answer {
+#[utoipa::path(get, operation_id = "list_audit", path = "/audit", tag = "audit", params(Filter), responses((status = 200, body = List<Line>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(f): Query<Filter>) -> Answer {
+    let part = Part { limit: f.limit, after: f.after };
     let filter = audit::Filter {
         object_kind: f.object_kind,
         object_id: f.object_id,

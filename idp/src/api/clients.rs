@@ -24,6 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 /// Kind of a client.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ClientKind)]
 enum Kind {
     /// Of a Space.
     Space,
@@ -36,6 +37,7 @@ enum Kind {
 /// A grant type.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = GrantType)]
 enum Grant {
     /// RFC 6749 §4.1.
     AuthorizationCode,
@@ -68,6 +70,7 @@ impl From<Grant> for GrantType {
 /// How a client proves itself.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AuthMethod)]
 enum Method {
     /// HTTP Basic.
     ClientSecretBasic,
@@ -79,6 +82,7 @@ enum Method {
 
 /// Algorithm of tokens.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(as = SigningAlg)]
 enum Algorithm {
     /// RSA.
     #[serde(rename = "RS256")]
@@ -90,6 +94,7 @@ enum Algorithm {
 
 /// A client.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Client)]
 struct ClientOut {
     /// Id.
     id: String,
@@ -149,43 +154,80 @@ fn shape(c: Client) -> ClientOut {
 }
 
 /// Settings of a client; what is left out has its usual value (create) or stays (change).
-#[derive(Deserialize, ToSchema)]
 struct Settings {
-    /// Where the browser may be sent with a code: compared byte by byte.
-    #[serde(default)]
-    #[schema(max_items = 50)]
     redirect_uris: Option<Vec<String>>,
-    /// Where the browser may be sent after a sign-out.
-    #[serde(default)]
-    #[schema(max_items = 50)]
     post_logout_redirect_uris: Option<Vec<String>>,
-    /// Grant types.
-    #[serde(default)]
     grant_types: Option<Vec<Grant>>,
-    /// Scopes it may ask for.
-    #[serde(default)]
-    #[schema(max_items = 64)]
     scopes: Option<Vec<String>>,
-    /// How it proves itself.
-    #[serde(default)]
     token_endpoint_auth_method: Option<Method>,
-    /// Algorithm of its tokens.
-    #[serde(default)]
     signing_alg: Option<Algorithm>,
-    /// PKCE is required; may be relaxed for a confidential client.
-    #[serde(default)]
     require_pkce: Option<bool>,
-    /// People are not asked for consent.
-    #[serde(default)]
     first_party: Option<bool>,
-    /// Audience of its access tokens.
-    #[serde(default)]
-    #[schema(max_length = 500)]
     audience: Option<String>,
-    /// Groups it is restricted to.
-    #[serde(default)]
-    #[schema(max_items = 100)]
     groups: Option<Vec<String>>,
+}
+
+/// A body of its own fields and those of [`Settings`]: `flatten` would let unknown fields pass.
+macro_rules! body {
+    ($(#[$meta:meta])* struct $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        struct $name {
+            $($own)*
+            /// Where the browser may be sent with a code: compared byte by byte.
+            #[serde(default)]
+            #[schema(max_items = 32)]
+            redirect_uris: Option<Vec<String>>,
+            /// Where the browser may be sent after a sign-out.
+            #[serde(default)]
+            #[schema(max_items = 32)]
+            post_logout_redirect_uris: Option<Vec<String>>,
+            /// Grant types.
+            #[serde(default)]
+            grant_types: Option<Vec<Grant>>,
+            /// Scopes it may ask for.
+            #[serde(default)]
+            #[schema(max_items = 64)]
+            scopes: Option<Vec<String>>,
+            /// How it proves itself.
+            #[serde(default)]
+            token_endpoint_auth_method: Option<Method>,
+            /// Algorithm of its tokens.
+            #[serde(default)]
+            signing_alg: Option<Algorithm>,
+            /// PKCE is required; may be relaxed for a confidential client.
+            #[serde(default)]
+            require_pkce: Option<bool>,
+            /// People are not asked for consent.
+            #[serde(default)]
+            first_party: Option<bool>,
+            /// Audience of its access tokens.
+            #[serde(default)]
+            #[schema(min_length = 1, max_length = 200)]
+            audience: Option<String>,
+            /// Groups it is restricted to.
+            #[serde(default)]
+            #[schema(max_items = 100)]
+            groups: Option<Vec<String>>,
+        }
+        impl $name {
+            fn settings(&mut self) -> Settings {
+                Settings {
+                    redirect_uris: self.redirect_uris.take(),
+                    post_logout_redirect_uris: self.post_logout_redirect_uris.take(),
+                    grant_types: self.grant_types.take(),
+                    scopes: self.scopes.take(),
+                    token_endpoint_auth_method: self.token_endpoint_auth_method,
+                    signing_alg: self.signing_alg,
+                    require_pkce: self.require_pkce,
+                    first_party: self.first_party,
+                    audience: self.audience.take(),
+                    groups: self.groups.take(),
+                }
+            }
+        }
+    };
 }
 
 impl Settings {
@@ -232,7 +274,7 @@ impl Settings {
 }
 
 /// Clients, by id.
-#[utoipa::path(get, path = "/clients", tag = "clients", params(Part), responses((status = 200, body = List<ClientOut>), Problems))]
+#[utoipa::path(get, operation_id = "list_clients", path = "/clients", tag = "clients", params(Part), responses((status = 200, body = List<ClientOut>), Problems))]
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(part): Query<Part>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let after: Option<String> = part.after(&ctx)?;
@@ -245,8 +287,8 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(par
     ok(List { items: rows.into_iter().map(shape).collect(), next })
 }
 
+body! {
 /// A new client.
-#[derive(Deserialize, ToSchema)]
 struct NewClient {
     /// Its id; made up when left out.
     #[serde(default)]
@@ -257,9 +299,7 @@ struct NewClient {
     name: String,
     /// `confidential` or `public`.
     kind: Kind,
-    /// Settings.
-    #[serde(flatten)]
-    settings: Settings,
+}
 }
 
 /// What was made: the secret is shown once.
@@ -273,8 +313,8 @@ struct CreatedClient {
 }
 
 /// Create a client.
-#[utoipa::path(post, path = "/clients", tag = "clients", request_body = NewClient, responses((status = 201, body = CreatedClient), Problems))]
-async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewClient>) -> Answer {
+#[utoipa::path(post, operation_id = "create_client", path = "/clients", tag = "clients", request_body = NewClient, responses((status = 201, body = CreatedClient), Problems))]
+async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(mut body): Json<NewClient>) -> Answer {
     let kind = match body.kind {
         Kind::Confidential => ClientKind::Confidential,
         Kind::Public => ClientKind::Public,
@@ -289,8 +329,9 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
             .of(&ctx)
     };
     let id = body.id.as_deref().map(ClientId::parse).transpose().map_err(bad)?;
-    let settings = body.settings.over(ClientSettings::for_application(&kind, Vec::new()));
-    let groups = body.settings.groups(&ctx)?.unwrap_or_default();
+    let given = body.settings();
+    let settings = given.over(ClientSettings::for_application(&kind, Vec::new()));
+    let groups = given.groups(&ctx)?.unwrap_or_default();
     let made =
         cases::create(&deps, &actor, cases::NewClient { id, kind, name: body.name, settings, groups }).await.map_err(of(&ctx))?;
     let location = format!("/clients/{}", made.client.id);
@@ -302,14 +343,14 @@ fn client_id(text: &str, ctx: &Ctx) -> Result<ClientId, Problem> {
 }
 
 /// One client.
-#[utoipa::path(get, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128)), responses((status = 200, body = ClientOut), Problems))]
+#[utoipa::path(get, operation_id = "get_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128)), responses((status = 200, body = ClientOut), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
     let (client, _, _) = cases::view(&deps, &actor, &client_id(&id, &ctx)?).await.map_err(of(&ctx))?;
     tagged(client.version, shape(client))
 }
 
+body! {
 /// What to change; absent fields stay.
-#[derive(Deserialize, ToSchema)]
 struct EditClient {
     /// Name.
     #[serde(default)]
@@ -318,30 +359,29 @@ struct EditClient {
     /// Disabled clients get nothing.
     #[serde(default)]
     enabled: Option<bool>,
-    /// Settings.
-    #[serde(flatten)]
-    settings: Settings,
+}
 }
 
 /// Change a client.
-#[utoipa::path(patch, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), ("If-Match" = Option<String>, Header)), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
+#[utoipa::path(patch, operation_id = "change_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), ("If-Match" = Option<String>, Header)), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
     Token(actor): Token,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Json(body): Json<EditClient>,
+    Json(mut body): Json<EditClient>,
 ) -> Answer {
     let seen = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
     let id = client_id(&id, &ctx)?;
     let (client, _, _) = cases::view(&deps, &actor, &id).await.map_err(of(&ctx))?;
     // fields that are left out come from the version that was just read, so that version is what must still hold
     let version = seen.unwrap_or(client.version);
+    let given = body.settings();
     let edit = cases::EditClient {
         name: body.name,
-        settings: Some(body.settings.over(client.settings)),
-        groups: body.settings.groups(&ctx)?,
+        settings: Some(given.over(client.settings)),
+        groups: given.groups(&ctx)?,
         enabled: body.enabled,
     };
     let client = cases::edit(&deps, &actor, &id, Some(version), edit).await.map_err(of(&ctx))?;
@@ -351,21 +391,23 @@ async fn edit(
 /// What to do with the secret before.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RotateSecret)]
 struct Rotate {
-    /// End the secret before at once; otherwise both are valid until the next rotation.
+    /// End the secret before at once; otherwise it stays valid for a week.
     #[serde(default)]
     end_previous: bool,
 }
 
 /// A secret: shown once.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ClientSecret)]
 struct Secret {
     /// The secret.
     secret: String,
 }
 
 /// Make a new secret.
-#[utoipa::path(post, path = "/clients/{id}/secrets", tag = "clients", params(("id" = String, Path, max_length = 128)), request_body = Rotate, responses((status = 200, body = Secret), Problems))]
+#[utoipa::path(post, operation_id = "rotate_client_secret", path = "/clients/{id}/secrets", tag = "clients", params(("id" = String, Path, max_length = 128)), request_body = Rotate, responses((status = 200, body = Secret), Problems))]
 async fn rotate(
     State(deps): State<Deps>,
     ctx: Ctx,

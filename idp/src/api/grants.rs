@@ -1,7 +1,9 @@
 //! Grants: who may enter a Space, and when.
 
 use super::people::Made;
-use super::shape::{Answer, List, Problems, SubjectRef, When, created, done, missing, of, ok, read, refused, tagged, time};
+use super::shape::{
+    Answer, Holds, List, Problems, SubjectRef, When, created, done, missing, of, ok, read, refused, tagged, time,
+};
 use crate::accounts::grants as cases;
 use crate::core::ids::{GrantId, SpaceId};
 use crate::core::policy::Act;
@@ -24,10 +26,10 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 #[derive(Serialize, ToSchema)]
 struct Grant {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// The Space.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     space: String,
     /// Its name.
     space_name: String,
@@ -37,7 +39,7 @@ struct Grant {
     subject_name: String,
     /// When it holds.
     #[serde(flatten)]
-    when: When,
+    when: Holds,
     /// Since when it is stored.
     #[schema(format = DateTime)]
     created_at: String,
@@ -64,7 +66,7 @@ impl From<grants::GrantRow> for Grant {
 }
 
 /// Grants of a Space.
-#[utoipa::path(get, path = "/spaces/{id}/grants", tag = "grants", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Grant>), Problems))]
+#[utoipa::path(get, operation_id = "list_grants", path = "/spaces/{id}/grants", tag = "grants", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Grant>), Problems))]
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
     let rows = grants::of_space(&mut &deps.db, &id).await.map_err(read(&ctx))?;
@@ -83,7 +85,7 @@ struct NewGrant {
 }
 
 /// Grant a Space.
-#[utoipa::path(post, path = "/spaces/{id}/grants", tag = "grants", params(("id" = String, Path, format = Uuid)), request_body = NewGrant, responses((status = 201, body = Made), Problems))]
+#[utoipa::path(post, operation_id = "add_grant", path = "/spaces/{id}/grants", tag = "grants", params(("id" = String, Path, format = "uuid")), request_body = NewGrant, responses((status = 201, body = Made), Problems))]
 async fn add(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -97,7 +99,7 @@ async fn add(
 }
 
 /// One grant.
-#[utoipa::path(get, path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = Grant), Problems))]
+#[utoipa::path(get, operation_id = "get_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Grant), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GrantId>) -> Answer {
     let row = grants::find(&mut &deps.db, &id).await.map_err(read(&ctx))?;
     // who may not read the Space may not learn that the grant exists
@@ -106,7 +108,7 @@ async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id):
 }
 
 /// Change when a grant holds.
-#[utoipa::path(patch, path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = Uuid), ("If-Match" = Option<String>, Header)), request_body = When, responses((status = 200, body = Grant), Problems))]
+#[utoipa::path(patch, operation_id = "change_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = When, responses((status = 200, body = Grant), Problems))]
 async fn change(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -122,7 +124,7 @@ async fn change(
 }
 
 /// Take a grant back: refused from the commit on.
-#[utoipa::path(delete, path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = Uuid), ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "revoke_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
 async fn revoke(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GrantId>, headers: HeaderMap) -> Answer {
     let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
     cases::revoke(&deps, &actor, &id, version).await.map_err(of(&ctx))?;

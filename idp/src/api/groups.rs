@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 #[derive(Serialize, ToSchema)]
 struct Group {
     /// Id: what a Space's team names as external group.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// Name.
     name: String,
@@ -75,7 +75,16 @@ impl From<groups::Group> for Group {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 struct Filter {
+    /// Items per page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(default)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    #[serde(default)]
+    after: Option<String>,
     /// Part of the name.
     #[param(max_length = 200)]
     #[serde(default)]
@@ -83,15 +92,10 @@ struct Filter {
 }
 
 /// Groups, by name.
-#[utoipa::path(get, path = "/groups", tag = "groups", params(Part, Filter), responses((status = 200, body = List<Group>), Problems))]
-async fn list(
-    State(deps): State<Deps>,
-    ctx: Ctx,
-    Token(actor): Token,
-    Query(part): Query<Part>,
-    Query(filter): Query<Filter>,
-) -> Answer {
+#[utoipa::path(get, operation_id = "list_groups", path = "/groups", tag = "groups", params(Filter), responses((status = 200, body = List<Group>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(filter): Query<Filter>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
+    let part = Part { limit: filter.limit, after: filter.after };
     let after: Option<(String, GroupId)> = part.after(&ctx)?;
     let page = groups::page(&mut &deps.db, filter.q.as_deref(), after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
     ok(List::page(page, |g| (fold(&g.name), g.id.clone()), Group::from))
@@ -114,7 +118,7 @@ struct NewGroup {
 }
 
 /// Create a group.
-#[utoipa::path(post, path = "/groups", tag = "groups", request_body = NewGroup, responses((status = 201, body = Made), Problems))]
+#[utoipa::path(post, operation_id = "create_group", path = "/groups", tag = "groups", request_body = NewGroup, responses((status = 201, body = Made), Problems))]
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewGroup>) -> Answer {
     let kind = match body.external {
         None => groups::GroupKind::Local,
@@ -127,7 +131,7 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
 }
 
 /// One group.
-#[utoipa::path(get, path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = Group), Problems))]
+#[utoipa::path(get, operation_id = "get_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Group), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GroupId>) -> Answer {
     actor.may(&Act::ReadGroup(id.clone())).map_err(refused(&ctx))?;
     let group = groups::find(&mut &deps.db, &id).await.map_err(read(&ctx))?.ok_or_else(|| missing(&ctx, "group"))?;
@@ -149,7 +153,7 @@ struct EditGroup {
 }
 
 /// Change a group.
-#[utoipa::path(patch, path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = Uuid), ("If-Match" = Option<String>, Header)), request_body = EditGroup, responses((status = 200, body = Group), Problems))]
+#[utoipa::path(patch, operation_id = "change_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = EditGroup, responses((status = 200, body = Group), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -167,6 +171,7 @@ async fn edit(
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Confirmed {
     /// You know what it takes away (`POST /dry-run` tells).
     #[serde(default)]
@@ -174,7 +179,7 @@ pub(super) struct Confirmed {
 }
 
 /// Delete a group, with its members, grants and publications.
-#[utoipa::path(delete, path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = Uuid), Confirmed, ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "delete_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
 async fn delete(
     State(deps): State<Deps>,
     ctx: Ctx,

@@ -1,6 +1,6 @@
 //! `/groups/{id}/members`: assertions of membership.
 
-use super::shape::{Answer, List, Problems, SubjectRef, When, done, id as parse_id, of, ok, read, refused, time};
+use super::shape::{Answer, Holds, List, Problems, SubjectRef, When, done, id as parse_id, of, ok, read, refused, time};
 use crate::accounts::memberships as cases;
 use crate::core::Refusal;
 use crate::core::directory::Subject;
@@ -31,7 +31,7 @@ struct Member {
     source: String,
     /// When it holds.
     #[serde(flatten)]
-    when: When,
+    when: Holds,
     /// Since when it is stored.
     #[schema(format = DateTime)]
     created_at: String,
@@ -40,7 +40,7 @@ struct Member {
 }
 
 /// Direct members of a group.
-#[utoipa::path(get, path = "/groups/{id}/members", tag = "groups", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Member>), Problems))]
+#[utoipa::path(get, operation_id = "list_members", path = "/groups/{id}/members", tag = "groups", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Member>), Problems))]
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GroupId>) -> Answer {
     actor.may(&Act::ReadGroup(id.clone())).map_err(refused(&ctx))?;
     let rows = memberships::of_group(&mut &deps.db, &id).await.map_err(read(&ctx))?;
@@ -64,7 +64,7 @@ fn subject(kind: &str, id: &str, ctx: &Ctx) -> Result<Subject, Problem> {
 }
 
 /// Put somebody into a group, or change when that holds.
-#[utoipa::path(put, path = "/groups/{id}/members/{kind}/{member}", tag = "groups", params(("id" = String, Path, format = Uuid), ("kind" = String, Path, pattern = "^(people|groups)$"), ("member" = String, Path, format = Uuid)), request_body = When, responses((status = 204), Problems))]
+#[utoipa::path(put, operation_id = "put_member", path = "/groups/{id}/members/{kind}/{member}", tag = "groups", params(("id" = String, Path, format = "uuid"), ("kind" = String, Path, pattern = "^(people|groups)$"), ("member" = String, Path, format = "uuid")), request_body = When, responses((status = 204), Problems))]
 async fn put(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -86,7 +86,7 @@ async fn put(
 }
 
 /// Take somebody out of a group (the manual assertion).
-#[utoipa::path(delete, path = "/groups/{id}/members/{kind}/{member}", tag = "groups", params(("id" = String, Path, format = Uuid), ("kind" = String, Path, pattern = "^(people|groups)$"), ("member" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "remove_member", path = "/groups/{id}/members/{kind}/{member}", tag = "groups", params(("id" = String, Path, format = "uuid"), ("kind" = String, Path, pattern = "^(people|groups)$"), ("member" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn remove(
     State(deps): State<Deps>,
     ctx: Ctx,

@@ -4,6 +4,8 @@
 //! May use: `accounts`, `login` (bearer tokens), `http`. Callers prove themselves by an API token only: no cookies, so no
 //! CSRF. Errors are RFC 9457 problems. Example: `curl -H "Authorization: Bearer odcm_…" https://odcm/api/v1/people`.
 
+#![expect(unused_qualifications, reason = "utoipa::path writes them")]
+
 mod access;
 mod agents;
 mod audit;

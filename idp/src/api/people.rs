@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 #[derive(Serialize, ToSchema)]
 struct Person {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// User name, sent to Spaces.
     username: String,
@@ -72,7 +72,16 @@ impl From<people::Person> for Person {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 struct Filter {
+    /// Items per page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(default)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    #[serde(default)]
+    after: Option<String>,
     /// Part of the name, user name or address.
     #[param(max_length = 200)]
     #[serde(default)]
@@ -83,15 +92,10 @@ struct Filter {
 }
 
 /// People, by name.
-#[utoipa::path(get, path = "/people", tag = "people", params(Part, Filter), responses((status = 200, body = List<Person>), Problems))]
-async fn list(
-    State(deps): State<Deps>,
-    ctx: Ctx,
-    Token(actor): Token,
-    Query(part): Query<Part>,
-    Query(filter): Query<Filter>,
-) -> Answer {
+#[utoipa::path(get, operation_id = "list_people", path = "/people", tag = "people", params(Filter), responses((status = 200, body = List<Person>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(filter): Query<Filter>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
+    let part = Part { limit: filter.limit, after: filter.after };
     let filter = people::Filter { text: filter.q, active: filter.active };
     let after: Option<(String, PersonId)> = part.after(&ctx)?;
     let page = people::page(&mut &deps.db, &filter, after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
@@ -142,14 +146,14 @@ impl From<links::OneTimeLink> for OneTimeLink {
 #[derive(Serialize, ToSchema)]
 struct CreatedPerson {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// The link, if one was asked for.
     password_link: Option<OneTimeLink>,
 }
 
 /// Create a person.
-#[utoipa::path(post, path = "/people", tag = "people", request_body = NewPerson, responses((status = 201, body = CreatedPerson), Problems))]
+#[utoipa::path(post, operation_id = "create_person", path = "/people", tag = "people", request_body = NewPerson, responses((status = 201, body = CreatedPerson), Problems))]
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewPerson>) -> Answer {
     let new = cases::NewPerson {
         username: Username::parse(&body.username).map_err(refused(&ctx))?,
@@ -165,7 +169,7 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
 }
 
 /// One person.
-#[utoipa::path(get, path = "/people/{id}", tag = "people", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = Person), Problems))]
+#[utoipa::path(get, operation_id = "get_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Person), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let person = people::find(&mut &deps.db, &id).await.map_err(read(&ctx))?.ok_or_else(|| missing(&ctx, "person"))?;
@@ -194,7 +198,7 @@ struct EditPerson {
 }
 
 /// Change a person.
-#[utoipa::path(patch, path = "/people/{id}", tag = "people", params(("id" = String, Path, format = Uuid), ("If-Match" = Option<String>, Header)), request_body = EditPerson, responses((status = 200, body = Person), Problems))]
+#[utoipa::path(patch, operation_id = "change_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = EditPerson, responses((status = 200, body = Person), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -222,6 +226,7 @@ async fn edit(
 /// A reason to be disabled.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DisableReason)]
 struct Reason {
     /// `a-z 0-9 : . _ -`; usually `manual`.
     #[serde(default = "manual")]
@@ -234,7 +239,7 @@ fn manual() -> String {
 }
 
 /// Disable a person: everything they hold ends.
-#[utoipa::path(post, path = "/people/{id}/disable", tag = "people", params(("id" = String, Path, format = Uuid)), request_body = Reason, responses((status = 204), Problems))]
+#[utoipa::path(post, operation_id = "disable_person", path = "/people/{id}/disable", tag = "people", params(("id" = String, Path, format = "uuid")), request_body = Reason, responses((status = 204), Problems))]
 async fn disable(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -247,7 +252,7 @@ async fn disable(
 }
 
 /// Take a reason away; without any the person is active.
-#[utoipa::path(post, path = "/people/{id}/enable", tag = "people", params(("id" = String, Path, format = Uuid)), request_body = Reason, responses((status = 204), Problems))]
+#[utoipa::path(post, operation_id = "enable_person", path = "/people/{id}/enable", tag = "people", params(("id" = String, Path, format = "uuid")), request_body = Reason, responses((status = 204), Problems))]
 async fn enable(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -260,7 +265,7 @@ async fn enable(
 }
 
 /// Make a one-time link with which the person sets a password.
-#[utoipa::path(post, path = "/people/{id}/password-link", tag = "people", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = OneTimeLink), Problems))]
+#[utoipa::path(post, operation_id = "create_password_link", path = "/people/{id}/password-link", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = OneTimeLink), Problems))]
 async fn password_link(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     let link = links::create(&deps, &actor, &id).await.map_err(of(&ctx))?;
     ok(OneTimeLink::from(link))
@@ -274,7 +279,7 @@ struct Ended {
 }
 
 /// End all sessions of a person.
-#[utoipa::path(delete, path = "/people/{id}/sessions", tag = "people", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = Ended), Problems))]
+#[utoipa::path(delete, operation_id = "end_sessions", path = "/people/{id}/sessions", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Ended), Problems))]
 async fn end_sessions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     let sessions = cases::end_sessions(&deps, &actor, &id).await.map_err(of(&ctx))?;
     ok(Ended { sessions })
@@ -284,7 +289,7 @@ async fn end_sessions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, P
 #[derive(Serialize, ToSchema)]
 struct EmailAddress {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// The address.
     address: String,
@@ -294,7 +299,7 @@ struct EmailAddress {
 }
 
 /// Addresses of a person.
-#[utoipa::path(get, path = "/people/{id}/emails", tag = "people", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<EmailAddress>), Problems))]
+#[utoipa::path(get, operation_id = "list_emails", path = "/people/{id}/emails", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<EmailAddress>), Problems))]
 async fn list_emails(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let rows = emails::of_person(&mut &deps.db, &id).await.map_err(read(&ctx))?;
@@ -319,12 +324,12 @@ struct NewEmail {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Made {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     pub(super) id: String,
 }
 
 /// Add an address.
-#[utoipa::path(post, path = "/people/{id}/emails", tag = "people", params(("id" = String, Path, format = Uuid)), request_body = NewEmail, responses((status = 201, body = Made), Problems))]
+#[utoipa::path(post, operation_id = "add_email", path = "/people/{id}/emails", tag = "people", params(("id" = String, Path, format = "uuid")), request_body = NewEmail, responses((status = 201, body = Made), Problems))]
 async fn add_email(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -338,7 +343,7 @@ async fn add_email(
 }
 
 /// Vouch for an address.
-#[utoipa::path(post, path = "/people/{id}/emails/{email}/verify", tag = "people", params(("id" = String, Path, format = Uuid), ("email" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+#[utoipa::path(post, operation_id = "verify_email", path = "/people/{id}/emails/{email}/verify", tag = "people", params(("id" = String, Path, format = "uuid"), ("email" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn verify_email(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -351,7 +356,7 @@ async fn verify_email(
 }
 
 /// Remove an address.
-#[utoipa::path(delete, path = "/people/{id}/emails/{email}", tag = "people", params(("id" = String, Path, format = Uuid), ("email" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "remove_email", path = "/people/{id}/emails/{email}", tag = "people", params(("id" = String, Path, format = "uuid"), ("email" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn remove_email(
     State(deps): State<Deps>,
     ctx: Ctx,

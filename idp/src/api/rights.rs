@@ -23,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 /// A role.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = Role)]
 enum RoleName {
     /// Everything within the scope.
     Owner,
@@ -37,6 +38,7 @@ enum RoleName {
 /// Where it holds.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Scope)]
 enum ScopeKind {
     /// Everywhere.
     All,
@@ -48,12 +50,13 @@ enum ScopeKind {
 
 /// A right of a person.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Right)]
 struct RightOut {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// Whose.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     person: String,
     /// Their name.
     person_name: String,
@@ -62,7 +65,7 @@ struct RightOut {
     /// Scope.
     scope: ScopeKind,
     /// The Space or group.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     scope_id: Option<String>,
     /// Until when.
     #[schema(format = DateTime)]
@@ -100,7 +103,7 @@ fn shape(row: rights::RightRow) -> RightOut {
 }
 
 /// All rights.
-#[utoipa::path(get, path = "/rights", tag = "rights", responses((status = 200, body = List<RightOut>), Problems))]
+#[utoipa::path(get, operation_id = "list_rights", path = "/rights", tag = "rights", responses((status = 200, body = List<RightOut>), Problems))]
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let rows = rights::all(&mut &deps.db).await.map_err(read(&ctx))?;
@@ -112,7 +115,7 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer
 #[serde(deny_unknown_fields)]
 struct NewRight {
     /// To whom.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     person: String,
     /// Role.
     role: RoleName,
@@ -120,7 +123,7 @@ struct NewRight {
     scope: ScopeKind,
     /// The Space or group; not for scope all.
     #[serde(default)]
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     scope_id: Option<String>,
     /// Until when.
     #[serde(default)]
@@ -129,7 +132,7 @@ struct NewRight {
 }
 
 /// Give a right.
-#[utoipa::path(post, path = "/rights", tag = "rights", request_body = NewRight, responses((status = 201, body = Made), Problems))]
+#[utoipa::path(post, operation_id = "give_right", path = "/rights", tag = "rights", request_body = NewRight, responses((status = 201, body = Made), Problems))]
 async fn give(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewRight>) -> Answer {
     let person: PersonId = parse_id(&body.person, "person", &ctx)?;
     let scope = match (body.scope, body.scope_id.as_deref()) {
@@ -153,7 +156,7 @@ async fn give(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body
 }
 
 /// Take a right away.
-#[utoipa::path(delete, path = "/rights/{id}", tag = "rights", params(("id" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "take_right", path = "/rights/{id}", tag = "rights", params(("id" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn take(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<RightId>) -> Answer {
     cases::take(&deps, &actor, &id).await.map_err(of(&ctx))?;
     done()

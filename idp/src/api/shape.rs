@@ -131,6 +131,7 @@ pub(super) fn done() -> Answer {
 /// Which part of a list.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Part {
     /// Items per page, 1 to 200.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -219,7 +220,7 @@ pub(super) struct SubjectRef {
     /// Which.
     pub(super) kind: SubjectKind,
     /// Its id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     pub(super) id: String,
 }
 
@@ -250,6 +251,7 @@ impl SubjectRef {
 /// When something holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Validity)]
 pub(super) struct When {
     /// First instant, RFC 3339 in UTC; null: at once.
     #[serde(default)]
@@ -262,6 +264,23 @@ pub(super) struct When {
 }
 
 impl From<Span> for When {
+    fn from(span: Span) -> Self {
+        Self { from: time_or(span.from), until: time_or(span.until) }
+    }
+}
+
+/// When something holds, as part of a larger answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Holds {
+    /// First instant, in UTC; null: since ever.
+    #[schema(format = DateTime)]
+    from: Option<String>,
+    /// First instant after, in UTC; null: without end.
+    #[schema(format = DateTime)]
+    until: Option<String>,
+}
+
+impl From<Span> for Holds {
     fn from(span: Span) -> Self {
         Self { from: time_or(span.from), until: time_or(span.until) }
     }

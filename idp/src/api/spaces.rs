@@ -5,15 +5,16 @@ use super::people::Made;
 use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, missing, of, ok, read, refused, tagged, time};
 use crate::accounts::spaces as cases;
 use crate::core::ids::{GroupId, SpaceId};
-use crate::core::policy::Act;
+use crate::core::policy::{Act, Actor, Scope};
 use crate::core::text::{DisplayName, Slug, fold};
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path, Query, etag};
+use crate::http::{Ctx, Json, Path, Problem, Query, etag};
 use crate::login::Token;
 use crate::storage::{bindings, spaces};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 /// What a Space does without word from ODCM.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = OfflinePolicy)]
 enum Offline {
     /// Keep the last state.
     Keep,
@@ -59,7 +61,7 @@ impl From<Offline> for spaces::OfflinePolicy {
 #[derive(Serialize, ToSchema)]
 struct Space {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// Short name.
     slug: String,
@@ -104,7 +106,16 @@ impl From<spaces::Space> for Space {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 struct Filter {
+    /// Items per page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(default)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    #[serde(default)]
+    after: Option<String>,
     /// Part of the name, URL or description.
     #[param(max_length = 200)]
     #[serde(default)]
@@ -112,19 +123,34 @@ struct Filter {
 }
 
 /// Spaces that you may read, by name.
-#[utoipa::path(get, path = "/spaces", tag = "spaces", params(Part, Filter), responses((status = 200, body = List<Space>), Problems))]
-async fn list(
-    State(deps): State<Deps>,
-    ctx: Ctx,
-    Token(actor): Token,
-    Query(part): Query<Part>,
-    Query(filter): Query<Filter>,
-) -> Answer {
+#[utoipa::path(get, operation_id = "list_spaces", path = "/spaces", tag = "spaces", params(Filter), responses((status = 200, body = List<Space>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(filter): Query<Filter>) -> Answer {
+    let part = Part { limit: filter.limit, after: filter.after };
     let after: Option<(String, SpaceId)> = part.after(&ctx)?;
-    let page = spaces::page(&mut &deps.db, filter.q.as_deref(), after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
-    let mut list = List::page(page, |s| (fold(&s.name), s.id.clone()), |s| (s.id.clone(), Space::from(s)));
-    list.items.retain(|(id, _)| actor.may(&Act::ReadSpace(id.clone())).is_ok());
-    ok(List { items: list.items.into_iter().map(|(_, s)| s).collect(), next: list.next })
+    let limit = part.limit(&ctx)?;
+    if actor.may(&Act::ReadAll).is_err() {
+        return ok(List::whole(own(&deps, &ctx, &actor, filter.q.as_deref()).await?));
+    }
+    let page = spaces::page(&mut &deps.db, filter.q.as_deref(), after.as_ref(), limit).await.map_err(read(&ctx))?;
+    ok(List::page(page, |s| (fold(&s.name), s.id.clone()), Space::from))
+}
+
+/// The few Spaces that somebody with rights in single Spaces may read. No cursor: one over all Spaces would hold names that
+/// they may not see.
+async fn own(deps: &Deps, ctx: &Ctx, actor: &Actor, q: Option<&str>) -> Result<Vec<Space>, Problem> {
+    let named = actor.rights.iter().filter_map(|right| match &right.scope {
+        Scope::Space(id) => Some(id),
+        Scope::All | Scope::Group(_) => None,
+    });
+    let readable: BTreeSet<&SpaceId> = named.filter(|id| actor.may(&Act::ReadSpace((*id).clone())).is_ok()).collect();
+    let wanted = fold(q.unwrap_or_default().trim());
+    let mut found = Vec::new();
+    for id in readable {
+        let space = spaces::find(&mut &deps.db, id).await.map_err(read(ctx))?;
+        found.extend(space.filter(|s| [&s.name, &s.base_url, &s.description].iter().any(|t| fold(t).contains(&wanted))));
+    }
+    found.sort_by_key(|s| fold(&s.name));
+    Ok(found.into_iter().map(Space::from).collect())
 }
 
 /// A Space to enlist.
@@ -138,7 +164,7 @@ struct NewSpace {
     #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
     slug: String,
     /// Public URL.
-    #[schema(format = Uri, max_length = 500)]
+    #[schema(format = "uri", max_length = 500)]
     base_url: String,
     /// What it is for.
     #[serde(default)]
@@ -161,7 +187,7 @@ fn yes() -> bool {
 }
 
 /// Enlist a Space.
-#[utoipa::path(post, path = "/spaces", tag = "spaces", request_body = NewSpace, responses((status = 201, body = Made), Problems))]
+#[utoipa::path(post, operation_id = "enlist_space", path = "/spaces", tag = "spaces", request_body = NewSpace, responses((status = 201, body = Made), Problems))]
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewSpace>) -> Answer {
     let new = cases::NewSpace {
         name: DisplayName::parse("name", &body.name).map_err(refused(&ctx))?,
@@ -176,7 +202,7 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
 }
 
 /// One Space.
-#[utoipa::path(get, path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = Space), Problems))]
+#[utoipa::path(get, operation_id = "get_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Space), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
     let space = spaces::find(&mut &deps.db, &id).await.map_err(read(&ctx))?.ok_or_else(|| missing(&ctx, "Space"))?;
@@ -193,7 +219,7 @@ struct EditSpace {
     name: Option<String>,
     /// Public URL.
     #[serde(default)]
-    #[schema(format = Uri, max_length = 500)]
+    #[schema(format = "uri", max_length = 500)]
     base_url: Option<String>,
     /// What it is for.
     #[serde(default)]
@@ -208,7 +234,7 @@ struct EditSpace {
 }
 
 /// Change a Space.
-#[utoipa::path(patch, path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = Uuid), ("If-Match" = Option<String>, Header)), request_body = EditSpace, responses((status = 200, body = Space), Problems))]
+#[utoipa::path(patch, operation_id = "change_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = EditSpace, responses((status = 200, body = Space), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -230,7 +256,7 @@ async fn edit(
 }
 
 /// Remove a Space from ODCM. Accounts and teams there stay as they are.
-#[utoipa::path(delete, path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = Uuid), Confirmed, ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "remove_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
 async fn delete(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -248,14 +274,14 @@ async fn delete(
 #[derive(Serialize, ToSchema)]
 struct GroupRef {
     /// Id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     id: String,
     /// Name.
     name: String,
 }
 
 /// Groups published to a Space without granting entry.
-#[utoipa::path(get, path = "/spaces/{id}/groups", tag = "spaces", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<GroupRef>), Problems))]
+#[utoipa::path(get, operation_id = "list_published_groups", path = "/spaces/{id}/groups", tag = "spaces", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<GroupRef>), Problems))]
 async fn published(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
     let rows = spaces::published(&mut &deps.db, &id).await.map_err(read(&ctx))?;
@@ -263,7 +289,7 @@ async fn published(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path
 }
 
 /// Publish a group to a Space.
-#[utoipa::path(put, path = "/spaces/{id}/groups/{group}", tag = "spaces", params(("id" = String, Path, format = Uuid), ("group" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+#[utoipa::path(put, operation_id = "publish_group", path = "/spaces/{id}/groups/{group}", tag = "spaces", params(("id" = String, Path, format = "uuid"), ("group" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn publish(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path((id, group)): Path<(SpaceId, String)>) -> Answer {
     let group: GroupId = parse_id(&group, "group", &ctx)?;
     cases::publish(&deps, &actor, &id, &group).await.map_err(of(&ctx))?;
@@ -271,7 +297,7 @@ async fn publish(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path((
 }
 
 /// Take a published group back.
-#[utoipa::path(delete, path = "/spaces/{id}/groups/{group}", tag = "spaces", params(("id" = String, Path, format = Uuid), ("group" = String, Path, format = Uuid)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "unpublish_group", path = "/spaces/{id}/groups/{group}", tag = "spaces", params(("id" = String, Path, format = "uuid"), ("group" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn unpublish(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -299,7 +325,7 @@ struct Binding {
 }
 
 /// Which groups stand in which teams of a Space.
-#[utoipa::path(get, path = "/spaces/{id}/bindings", tag = "spaces", params(("id" = String, Path, format = Uuid)), responses((status = 200, body = List<Binding>), Problems))]
+#[utoipa::path(get, operation_id = "list_bindings", path = "/spaces/{id}/bindings", tag = "spaces", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Binding>), Problems))]
 async fn list_bindings(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
     let rows = bindings::of_space(&mut &deps.db, &id).await.map_err(read(&ctx))?;

@@ -31,7 +31,7 @@ pub struct Ctx {
     pub path: String,
     /// What the client says it is, at most 200 characters.
     pub user_agent: Option<String>,
-    /// Whether the client wants a page rather than a document.
+    /// Whether the client wants a page rather than a document; the JSON API never answers with pages.
     pub html: bool,
     /// GET or HEAD.
     pub safe: bool,
@@ -80,7 +80,7 @@ impl Ctx {
             lang: deps.pages.pick_language(chosen, text(header::ACCEPT_LANGUAGE)),
             path: parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
             user_agent: text(header::USER_AGENT).map(|ua| ua.chars().filter(|c| !c.is_control()).take(200).collect()),
-            html: text(header::ACCEPT).is_some_and(|a| a.contains("text/html")),
+            html: !parts.uri.path().starts_with("/api/") && text(header::ACCEPT).is_some_and(|a| a.contains("text/html")),
             safe: matches!(parts.method, Method::GET | Method::HEAD),
             headers: headers.clone(),
             secure,

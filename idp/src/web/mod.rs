@@ -10,16 +10,18 @@ pub use serve::serve;
 
 use crate::deps::Deps;
 use crate::http::{Ctx, Problem, with_request_id};
-use crate::{login, pages, protocols};
+use crate::{api, login, pages, protocols};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
 /// Largest body of a request, in bytes; rooms that need less say so themselves.
 const BODY_LIMIT: usize = 1024 * 1024;
+/// Longest path and query, in bytes.
+const ADDRESS_LIMIT: usize = 16 * 1024;
 /// A request that takes longer is given up. Live pages and agents answer at once and then stream.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
@@ -30,12 +32,13 @@ pub fn router(deps: &Deps, rooms: Router<Deps>) -> Router {
         .merge(login::routes())
         .merge(pages::routes())
         .merge(protocols::routes())
+        .merge(api::routes())
         .merge(rooms)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(deps.clone(), give_up))
-        .layer(from_fn(guard))
+        .layer(from_fn_with_state(deps.clone(), guard))
         .layer(from_fn_with_state(deps.clone(), observe::observe))
         .layer(from_fn_with_state(deps.clone(), with_request_id))
         .with_state(deps.clone())
@@ -63,11 +66,13 @@ async fn give_up(State(deps): State<Deps>, ctx: Ctx, request: Request, next: Nex
 }
 
 /// Headers that every answer has, and a bound on the address.
-async fn guard(request: Request, next: Next) -> Response {
-    if request.uri().path_and_query().is_some_and(|p| p.as_str().len() > 16 * 1024) {
-        return StatusCode::URI_TOO_LONG.into_response();
-    }
-    let mut response = next.run(request).await;
+async fn guard(ctx: Ctx, request: Request, next: Next) -> Response {
+    let mut response = if ctx.path.len() > ADDRESS_LIMIT {
+        let text = format!("The address is longer than {ADDRESS_LIMIT} bytes.");
+        Problem::new(StatusCode::URI_TOO_LONG, "address.too_long", text).of(&ctx).into_response()
+    } else {
+        next.run(request).await
+    };
     let headers = response.headers_mut();
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
