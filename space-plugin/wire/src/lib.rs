@@ -17,6 +17,8 @@
 #![warn(missing_docs)]
 
 mod digest;
+#[cfg(test)]
+mod golden;
 pub mod v1;
 
 pub use digest::{Digest, DigestError};

@@ -2,10 +2,10 @@
 //! file and write it again byte for byte. A failing test means that an older peer would misread the change: it belongs
 //! into a new version. A new optional field gets a new sample beside the old ones.
 //!
-//! `ODCM_WRITE_GOLDEN=1 cargo test -p odcm-wire --test golden` writes samples that are missing, never one that exists.
+//! `ODCM_WRITE_GOLDEN=1 cargo test -p odcm-wire golden` writes samples that are missing, never one that exists.
 
-use odcm_wire::Digest;
-use odcm_wire::latest::*;
+use crate::Digest;
+use crate::latest::*;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
