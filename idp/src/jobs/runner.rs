@@ -168,3 +168,7 @@ fn back_off_ms(attempts: i64) -> i64 {
     let shift = u32::try_from(attempts.clamp(1, 20)).unwrap_or(20);
     1000_i64.saturating_mul(1 << shift).min(MAX_BACK_OFF_MS)
 }
+
+#[cfg(test)]
+#[path = "runner_tests.rs"]
+mod tests;

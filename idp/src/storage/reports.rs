@@ -5,6 +5,7 @@ use crate::core::Timestamp;
 use crate::core::ids::SpaceId;
 use crate::ports::Entropy;
 use crate::sql;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Newest state of an item.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -109,6 +110,9 @@ pub struct EventRow {
     pub detail: String,
 }
 
+/// Keeps events of one millisecond in the order in which this process stored them.
+static SEQUENCE: AtomicU32 = AtomicU32::new(0);
+
 /// Stores an event.
 ///
 /// # Errors
@@ -122,7 +126,8 @@ pub async fn add_event(
     kind: &str,
     detail: &serde_json::Value,
 ) -> Result<()> {
-    let id = entropy.id(now).hyphenated().to_string();
+    let place = SEQUENCE.fetch_add(1, Ordering::Relaxed);
+    let id = format!("{:015}-{place:010}-{:08x}", now.0.max(0), u32::from_be_bytes(entropy.bytes::<4>()));
     tx.one(
         "event",
         sql!("INSERT INTO space_event (id, space_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)"),

@@ -61,8 +61,7 @@ async fn settled(server: &Server, mars: &Mars, session: &mut Session) {
 
 #[tokio::test]
 async fn an_acknowledgement_stores_links_items_and_the_look_in_one() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut live = server.deps().live.listen();
     let mut session = mars.agent.connect(&server).await;
     let signed = session.document(Section::Access).await;
@@ -108,8 +107,7 @@ async fn an_acknowledgement_stores_links_items_and_the_look_in_one() {
 
 #[tokio::test]
 async fn acknowledgements_of_unknown_revisions_and_documents_change_nothing() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let signed = session.document(Section::Access).await;
     let good = session.ack_of(&signed);
@@ -128,8 +126,7 @@ async fn acknowledgements_of_unknown_revisions_and_documents_change_nothing() {
 
 #[tokio::test]
 async fn an_older_acknowledgement_does_not_lower_the_newer_one() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let first = session.document(Section::Access).await;
     let erin = server.person("erin").await;
@@ -144,8 +141,7 @@ async fn an_older_acknowledgement_does_not_lower_the_newer_one() {
 
 #[tokio::test]
 async fn an_agent_speaks_of_its_own_people_only() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let zoe = server.person("zoe").await;
     let mut session = mars.agent.connect(&server).await;
     let signed = session.document(Section::Access).await;
@@ -171,8 +167,7 @@ async fn an_agent_speaks_of_its_own_people_only() {
 
 #[tokio::test]
 async fn adoption_is_decided_once_by_somebody_and_travels() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let erin = server.person("erin").await;
     server.join(&mars.group, &erin).await;
     let mut session = mars.agent.connect(&server).await;
@@ -219,8 +214,7 @@ async fn adoption_is_decided_once_by_somebody_and_travels() {
 
 #[tokio::test]
 async fn a_sweep_is_confirmed_for_the_people_who_were_seen() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let erin = server.person("erin").await;
     server.join(&mars.group, &erin).await;
     let mut session = mars.agent.connect(&server).await;
@@ -259,8 +253,7 @@ async fn a_sweep_is_confirmed_for_the_people_who_were_seen() {
 
 #[tokio::test]
 async fn bindings_replace_each_other_and_drift_is_listed() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let binding = |team: &str, group: &str| TeamBinding {
         team: team.into(),

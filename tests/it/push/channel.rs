@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn a_grant_and_a_revocation_travel_by_themselves() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let first = session.document(Section::Access).await;
     let document = mars.agent.open(&first);
@@ -47,8 +46,7 @@ async fn a_grant_and_a_revocation_travel_by_themselves() {
 
 #[tokio::test]
 async fn section_authentication_says_where_people_sign_in() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let document = mars.agent.open(&session.document(Section::Authentication).await);
     let Body::AuthenticationSnapshot { state } = document.body else { panic!("{document:?}") };
@@ -57,8 +55,7 @@ async fn section_authentication_says_where_people_sign_in() {
 
 #[tokio::test]
 async fn who_was_away_gets_the_missing_deltas_or_a_snapshot() {
-    let server = Server::with(|s| s.push.keep_documents = 3, odcm::push::Push::start).await;
-    let mut mars = server.mars().await;
+    let (server, mut mars) = Server::with_mars(|s| s.push.keep_documents = 3).await;
     let mut session = mars.agent.connect(&server).await;
     let first = session.document(Section::Access).await;
     let state = after(&AccessState::default(), &mars.agent.open(&first));
@@ -98,8 +95,7 @@ async fn who_was_away_gets_the_missing_deltas_or_a_snapshot() {
 
 #[tokio::test]
 async fn who_has_everything_gets_nothing() {
-    let server = Server::start().await;
-    let mut mars = server.mars().await;
+    let (server, mut mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let (access, authentication) = (session.document(Section::Access).await, session.document(Section::Authentication).await);
     drop(session);
@@ -110,8 +106,7 @@ async fn who_has_everything_gets_nothing() {
 
 #[tokio::test]
 async fn a_fork_ends_with_the_state_under_a_higher_revision() {
-    let server = Server::start().await;
-    let mut mars = server.mars().await;
+    let (server, mut mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let first = session.document(Section::Access).await;
     drop(session);
@@ -135,8 +130,7 @@ async fn a_fork_ends_with_the_state_under_a_higher_revision() {
 
 #[tokio::test]
 async fn an_agent_ahead_is_not_lowered() {
-    let server = Server::start().await;
-    let mut mars = server.mars().await;
+    let (server, mut mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let first = session.document(Section::Access).await;
     session.document(Section::Authentication).await;
@@ -156,8 +150,7 @@ async fn an_agent_ahead_is_not_lowered() {
 
 #[tokio::test]
 async fn a_snapshot_is_sent_on_request_and_again_under_a_higher_revision_but_not_for_ever() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let mut last = mars.agent.open(&session.document(Section::Access).await).revision;
     for _ in 0..5 {
@@ -174,8 +167,7 @@ async fn a_snapshot_is_sent_on_request_and_again_under_a_higher_revision_but_not
 
 #[tokio::test]
 async fn nothing_of_one_space_is_in_the_traffic_of_another() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let venus = server.space("Venus").await;
     let secret_group = server.group("Moonbase").await;
     let zoe = server.person("zoe").await;
@@ -202,9 +194,8 @@ async fn nothing_of_one_space_is_in_the_traffic_of_another() {
 
 #[tokio::test]
 async fn no_mark_is_lost_and_one_projector_numbers_without_gaps() {
-    let server = Server::start().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let second = Server::over(server.deps.clone(), odcm::push::Push::start).await;
-    let mars = server.mars().await;
     let mut people = Vec::new();
     for n in 0..24 {
         people.push(server.person(&format!("p{n}")).await);
@@ -275,8 +266,7 @@ async fn a_change_that_changes_nothing_makes_no_revision_and_a_policy_change_mak
 
 #[tokio::test]
 async fn an_outsider_never_gets_a_document() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     while let Some(FromServer::Document(_)) = session.next().await {
         if odcm::accounts::agents::revoke(server.deps(), &admin(), &mars.space).await.is_ok() {

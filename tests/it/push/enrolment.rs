@@ -53,8 +53,7 @@ async fn a_server_is_one_space_and_the_code_survives_the_mistake() {
 
 #[tokio::test]
 async fn a_new_enrolment_revokes_the_former_agent_and_a_key_is_used_once() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut old = mars.agent.connect(&server).await;
     let again = enrolment(&server.code(&mars.space).await, &mars.agent.key, "installation-mars");
     assert_eq!(server.post_enrolment(body(&again)).await.0, 409, "the key is known");

@@ -10,8 +10,7 @@ async fn refusal(server: &Server, agent: &Agent, twist: Twist<'_>) -> odcm_wire:
 
 #[tokio::test]
 async fn whoever_cannot_prove_to_be_the_agent_hears_one_word() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let venus = server.space("Venus").await;
     let other = server.enrol(&venus, "installation-venus").await;
     let honest = mars.agent.connect(&server).await;
@@ -51,8 +50,7 @@ async fn whoever_cannot_prove_to_be_the_agent_hears_one_word() {
 
 #[tokio::test]
 async fn the_version_never_falls_below_the_last_one_used() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let none = Twist { hello: Some(Box::new(|h| h.wire_versions = vec![7])), ..Twist::default() };
     assert_eq!(refusal(&server, &mars.agent, none).await.code, RefusalCode::Version);
     let chosen = Twist { hello: Some(Box::new(|h| h.wire_version = 7)), ..Twist::default() };
@@ -66,10 +64,10 @@ async fn the_version_never_falls_below_the_last_one_used() {
 
 #[tokio::test]
 async fn another_installation_is_refused_and_another_address_alarms_without_becoming_a_redirect_uri() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let moved = Twist { hello: Some(Box::new(|h| h.installation_id = "installation-other".into())), ..Twist::default() };
     assert_eq!(refusal(&server, &mars.agent, moved).await.code, RefusalCode::OtherInstallation);
+    server.deps.hand.advance_ms(1);
     let address = Twist { hello: Some(Box::new(|h| h.base_url = "https://evil.example.com".into())), ..Twist::default() };
     let session = mars.agent.try_connect(&server, address).await;
     assert!(session.is_ok(), "the address is an alarm, not a reason to lose revocations");
@@ -84,8 +82,7 @@ async fn another_installation_is_refused_and_another_address_alarms_without_beco
 
 #[tokio::test]
 async fn the_newest_connection_takes_over_and_the_older_one_is_fenced() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut old = mars.agent.connect(&server).await;
     let document = old.document(Section::Access).await;
     let mut new = mars.agent.connect(&server).await;
@@ -135,8 +132,7 @@ async fn a_node_finds_out_that_another_one_took_over() {
 
 #[tokio::test]
 async fn a_revoked_agent_is_thrown_out_at_once_and_never_comes_back() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     agents::revoke(server.deps(), &admin(), &mars.space).await.unwrap();
     assert_eq!(session.refusal().await.unwrap().code, RefusalCode::Denied);
@@ -147,8 +143,7 @@ async fn a_revoked_agent_is_thrown_out_at_once_and_never_comes_back() {
 
 #[tokio::test]
 async fn a_shutdown_tells_agents_when_to_come_back() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let (_, refused) = tokio::join!(server.push.shutdown(), session.refusal());
     let refused = refused.unwrap();
@@ -160,8 +155,7 @@ async fn a_shutdown_tells_agents_when_to_come_back() {
 
 #[tokio::test]
 async fn heartbeats_carry_time_and_lease_and_a_silent_agent_is_dropped() {
-    let server = Server::with(|s| s.push.heartbeat_ms = 50, odcm::push::Push::start).await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|s| s.push.heartbeat_ms = 50).await;
     let mut session = mars.agent.connect(&server).await;
     assert_eq!(session.heartbeat_ms, 50);
     let now = odcm::testing::START.0;

@@ -9,8 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn unknown_kinds_are_ignored_and_the_connection_goes_on() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     let document = session.document(Section::Access).await;
     session.say(r#"{"type":"dance","x":1}"#.into()).await;
@@ -23,8 +22,7 @@ async fn unknown_kinds_are_ignored_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn what_cannot_be_read_ends_the_connection_with_a_word() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let huge_list = {
         let items: Vec<_> = (0..20_001).map(|n| format!(r#"{{"item":"{n}","state":"failed"}}"#)).collect();
         format!(r#"{{"type":"report","connection_epoch":EPOCH,"at":1,"what":{{"kind":"items","items":[{}]}}}}"#, items.join(","))
@@ -48,8 +46,7 @@ async fn what_cannot_be_read_ends_the_connection_with_a_word() {
 
 #[tokio::test]
 async fn a_message_beyond_four_mebibytes_is_never_held() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     session.say("x".repeat(5 * 1024 * 1024)).await;
     while session.next().await.is_some() {}
@@ -59,8 +56,7 @@ async fn a_message_beyond_four_mebibytes_is_never_held() {
 
 #[tokio::test]
 async fn events_are_bounded_and_texts_are_cut() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
     for n in 0..520 {
         let what = ReportKind::Alarm(Alarm { code: format!("n{n}"), message: "\u{7}é".repeat(2000) });
@@ -104,8 +100,7 @@ async fn strangers_at_the_door_are_few_and_do_not_stay() {
 
 #[tokio::test]
 async fn a_hello_that_is_too_long_is_refused() {
-    let server = Server::start().await;
-    let mars = server.mars().await;
+    let (server, mars) = Server::with_mars(|_| {}).await;
     for (what, twist) in [
         ("text", Twist { hello: Some(Box::new(|h| h.agent_version = "x".repeat(600))), ..Twist::default() }),
         ("list", Twist { hello: Some(Box::new(|h| h.capabilities = vec!["x".into(); 65])), ..Twist::default() }),

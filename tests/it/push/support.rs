@@ -7,7 +7,7 @@ use axum::http::Request;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use futures_util::{SinkExt, StreamExt};
 use odcm::accounts::{agents, grants, groups, memberships, people, spaces};
-use odcm::config::Settings;
+use odcm::config::{PublicUrl, Settings};
 use odcm::core::directory::{Span, Subject};
 use odcm::core::ids::{GrantId, GroupId, PersonId, SpaceId};
 use odcm::core::policy::Actor;
@@ -16,7 +16,7 @@ use odcm::deps::Deps;
 use odcm::push::Push;
 use odcm::storage::groups::GroupKind;
 use odcm::storage::spaces::OfflinePolicy;
-use odcm::testing::{TestDeps, deps_with};
+use odcm::testing::{TestDeps, deps_in_real_time, deps_with};
 use odcm_wire::Digest;
 use odcm_wire::latest::{
     AccessState, Ack, Body as DocumentBody, Document, EnrolmentAccepted, EnrolmentRequest, FromAgent, FromServer, Hello,
@@ -24,7 +24,7 @@ use odcm_wire::latest::{
 };
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tower::ServiceExt;
@@ -73,11 +73,35 @@ impl Server {
         Self::over(deps, push).await
     }
 
+    /// With a Space that is projected once: section access stands at revision 1. Changes travel by themselves.
+    pub async fn with_mars(change: impl FnOnce(&mut Settings)) -> (Self, Mars) {
+        let before = Self::with(change, Push::idle).await;
+        let mars = before.mars().await;
+        before.push.project_once().await.unwrap();
+        before.push.shutdown().await;
+        (Self::over(before.deps.clone(), Push::start).await, mars)
+    }
+
     /// A node over a database that may be shared.
     pub async fn over(deps: TestDeps, push: impl FnOnce(Deps) -> Push) -> Self {
+        Self::on(listener().await, deps, push)
+    }
+
+    /// In real time, under the address at which it can really be reached: for whole agents.
+    pub async fn reachable(change: impl FnOnce(&mut Settings)) -> Self {
+        let listener = listener().await;
+        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+        let deps = deps_in_real_time(|s| {
+            s.public = PublicUrl::parse(&url).unwrap();
+            change(s);
+        })
+        .await;
+        Self::on(listener, deps, Push::start)
+    }
+
+    fn on(listener: TcpListener, deps: TestDeps, push: impl FnOnce(Deps) -> Push) -> Self {
         let push = push(deps.deps.clone());
         let router = push.routes().with_state(deps.deps.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
@@ -170,6 +194,10 @@ impl Server {
         assert_eq!(accepted.origin, ORIGIN);
         Agent { key, accepted, installation: installation.into(), base_url: request.base_url, positions: Vec::new() }
     }
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
 pub fn admin() -> Actor {
