@@ -105,10 +105,11 @@ pub async fn status(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Space
     actor.may(&Act::ReadSpace(space.clone()))?;
     let db = &mut &deps.db;
     let now = deps.clock.now();
+    // Marks before sections: a change that is numbered in between then shows as pending, never as applied.
+    let figures = channel::figures(db, space).await?.unwrap_or_default();
     let rows = sections::of_space(db, space).await?;
     let open_code = agents::open_code(db, space, now).await?;
     let agent = agents::active(db, space).await?.map(|row| agent_status(deps, row)).transpose()?;
-    let figures = channel::figures(db, space).await?.unwrap_or_default();
     let sections: BTreeMap<_, _> = rows.into_iter().map(|row| (row.section.clone(), section_status(&row))).collect();
     Ok(SpaceStatus {
         space: space.clone(),

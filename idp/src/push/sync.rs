@@ -140,7 +140,8 @@ impl Connection {
 
     /// Sends what the agent lacks.
     pub(super) async fn catch_up(&mut self) -> Result<ControlFlow<Option<End>>> {
-        let heads = sections::heads(&mut &self.peer.deps.db, &self.peer.space).await?;
+        let peer = &self.peer;
+        let heads = sections::heads(&mut &peer.deps.db, &peer.space, &peer.agent, peer.epoch).await?;
         for section in SECTIONS {
             let name = section.as_str();
             let Some((_, epoch, revision)) = heads.iter().find(|(s, ..)| s == name) else { continue };

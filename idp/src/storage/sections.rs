@@ -2,7 +2,7 @@
 
 use super::{FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
-use crate::core::ids::SpaceId;
+use crate::core::ids::{AgentId, SpaceId};
 use crate::sql;
 
 /// One section of one Space.
@@ -112,12 +112,24 @@ pub async fn of_space<Q: Rowish>(q: &mut Q, space: &SpaceId) -> Result<Vec<Secti
     .await
 }
 
-/// Epoch and newest revision of each section of a Space: what a connection compares with what it has sent.
+/// Epoch and newest revision of each section of a Space: what a connection compares with what it has sent. Nothing for a
+/// connection that is not the newest one, or of an agent that was revoked: such a one gets no document any more.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn heads<Q: Rowish>(q: &mut Q, space: &SpaceId) -> Result<Vec<(String, i64, i64)>> {
-    q.all(sql!("SELECT section, epoch, revision FROM section WHERE space_id = $1 ORDER BY section"), &[space]).await
+pub async fn heads<Q: Rowish>(
+    q: &mut Q,
+    space: &SpaceId,
+    agent: &AgentId,
+    connection_epoch: i64,
+) -> Result<Vec<(String, i64, i64)>> {
+    q.all(
+        sql!(
+            "SELECT s.section, s.epoch, s.revision FROM section s JOIN agent a ON a.space_id = s.space_id AND a.id = $2 AND a.connection_epoch = $3 AND a.revoked_at IS NULL WHERE s.space_id = $1 ORDER BY s.section"
+        ),
+        &[space, agent, &connection_epoch],
+    )
+    .await
 }
 
 /// Writes what is wanted. What is acknowledged stays.

@@ -111,6 +111,11 @@ async fn an_old_node_that_still_believes_in_its_socket_is_refused_by_the_databas
     let mut old = mars.agent.connect(&one).await;
     let document = old.document(Section::Access).await;
     let _new = mars.agent.connect(&two).await;
+    let erin = one.person("erin").await;
+    one.join(&mars.group, &erin).await;
+    one.push.project_once().await.unwrap();
+    old.document(Section::Authentication).await;
+    old.silence(200).await;
     old.ack(&document).await;
     assert_eq!(old.refusal().await.unwrap().code, RefusalCode::Superseded);
     assert_eq!(applied(&one, &mars).await, 0);
