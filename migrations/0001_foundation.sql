@@ -514,11 +514,13 @@ CREATE TABLE audit (
     object_kind TEXT   NOT NULL,
     object_id   TEXT   NOT NULL,
     object_name TEXT   NOT NULL,
+    other_id    TEXT,                            -- the other object: who came into the group, who was granted the Space
     space_id    TEXT,                            -- the Space it concerns, if one
     before      TEXT,                            -- JSON, never a secret
     after       TEXT
 );
 CREATE INDEX audit_object ON audit (object_kind, object_id, id);
+CREATE INDEX audit_other ON audit (other_id, id) WHERE other_id IS NOT NULL;
 CREATE INDEX audit_space ON audit (space_id, id) WHERE space_id IS NOT NULL;
 
 CREATE TABLE job (

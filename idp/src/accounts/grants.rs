@@ -12,6 +12,7 @@ use crate::core::policy::{Act, Actor};
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::grants::{self, GrantRow};
+use crate::storage::memberships::columns;
 use crate::storage::revocation::{self, Holder};
 use crate::storage::{self, Tx};
 use serde_json::json;
@@ -37,6 +38,7 @@ pub async fn add(deps: &Deps, actor: &Actor, space: &SpaceId, to: &Subject, span
         let grant = Grant { id: id.clone(), space: space.clone(), subject: to.clone(), span };
         grants::insert(tx, &grant, desk.now, &desk.actor.name).await?;
         let change = Change::new("grant.add", "grant", id.as_str(), format!("{name} → {}", space_row.name))
+            .about(columns(to).1)
             .in_space(space)
             .after(json!({ "subject": to, "name": name, "when": span_json(span) }));
         desk.changed(tx, &BTreeSet::from([space.clone()]), Effect::Gives, &change).await?;
@@ -61,7 +63,7 @@ async fn load(tx: &mut Tx, actor: &Actor, id: &GrantId) -> Result<GrantRow> {
 
 fn change(action: &'static str, row: &GrantRow) -> Change {
     let name = format!("{} → {}", row.subject_name, row.space_name);
-    Change::new(action, "grant", row.grant.id.as_str(), name).in_space(&row.grant.space)
+    Change::new(action, "grant", row.grant.id.as_str(), name).about(columns(&row.grant.subject).1).in_space(&row.grant.space)
 }
 
 fn value(row: &GrantRow, span: Span) -> serde_json::Value {

@@ -12,6 +12,7 @@ use crate::core::{Refusal, access};
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::groups::{Group, GroupKind};
+use crate::storage::memberships::columns;
 use crate::storage::{self, Tx, directory, groups, memberships, people};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -58,7 +59,7 @@ async fn add_in(tx: &mut Tx, desk: &Desk<'_>, group: &GroupId, member: &Subject,
     let assertion = Assertion { group: group.clone(), member: member.clone(), source: MANUAL.into(), span };
     memberships::insert(tx, &assertion, desk.now, &desk.actor.name).await?;
     let spaces = touched(tx, group, member).await?;
-    let change = change("membership.add", &row, member, &name).after(value(member, &name, span));
+    let change = change("membership.add", &row, member).after(value(member, &name, span));
     desk.changed(tx, &spaces, Effect::Gives, &change).await
 }
 
@@ -82,9 +83,8 @@ pub async fn change_span(deps: &Deps, actor: &Actor, group: &GroupId, member: &S
         memberships::update(tx, &Assertion { span, ..before.clone() }).await?;
         desk.end_not_admitted(tx, held).await?;
         let spaces = touched(tx, group, member).await?;
-        let change = change("membership.change", &row, member, &name)
-            .before(value(member, &name, before.span))
-            .after(value(member, &name, span));
+        let change =
+            change("membership.change", &row, member).before(value(member, &name, before.span)).after(value(member, &name, span));
         desk.changed(tx, &spaces, Effect::Takes, &change).await?;
         Ok(true)
     });
@@ -108,7 +108,7 @@ pub async fn remove(deps: &Deps, actor: &Actor, group: &GroupId, member: &Subjec
         let held = held(tx, &desk, member).await?;
         memberships::remove(tx, group, member, MANUAL).await?;
         desk.end_not_admitted(tx, held).await?;
-        let change = change("membership.remove", &row, member, &name).before(value(member, &name, before.span));
+        let change = change("membership.remove", &row, member).before(value(member, &name, before.span));
         desk.changed(tx, &spaces, Effect::Takes, &change).await
     });
     deps.wake.ring();
@@ -191,8 +191,8 @@ fn path_up(edges: &[(GroupId, GroupId)], from: &GroupId, to: &GroupId) -> Vec<Gr
     vec![from.clone()]
 }
 
-fn change(action: &'static str, group: &Group, _member: &Subject, _name: &str) -> Change {
-    Change::new(action, "group", group.id.as_str(), &group.name)
+fn change(action: &'static str, group: &Group, member: &Subject) -> Change {
+    Change::new(action, "group", group.id.as_str(), &group.name).about(columns(member).1)
 }
 
 fn value(member: &Subject, name: &str, span: Span) -> serde_json::Value {

@@ -198,9 +198,9 @@ async fn turn(deps: &Deps, actor: &Actor, id: &SpaceId, group: &GroupId, on: boo
         }
         let value = json!({ "group": group.id, "name": group.name });
         let change = if on {
-            Change::new("group.publish", "space", id.as_str(), &space.name).in_space(id).after(value)
+            Change::new("group.publish", "space", id.as_str(), &space.name).about(group.id.as_str()).in_space(id).after(value)
         } else {
-            Change::new("group.unpublish", "space", id.as_str(), &space.name).in_space(id).before(value)
+            Change::new("group.unpublish", "space", id.as_str(), &space.name).about(group.id.as_str()).in_space(id).before(value)
         };
         let effect = if on { Effect::Gives } else { Effect::Takes };
         desk.changed(tx, &BTreeSet::from([id.clone()]), effect, &change).await?;

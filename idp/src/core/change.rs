@@ -14,6 +14,8 @@ pub struct Change {
     pub object_id: String,
     /// Its name at that time.
     pub object_name: String,
+    /// Id of the other object it concerns, if one: who came into the group, who was granted the Space.
+    pub other: Option<String>,
     /// The Space it concerns, if one.
     pub space: Option<SpaceId>,
     /// What it was.
@@ -26,7 +28,22 @@ impl Change {
     /// A change of `object_kind` `object_id`, without values.
     #[must_use]
     pub fn new(action: &'static str, object_kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { action, object_kind, object_id: id.into(), object_name: name.into(), space: None, before: None, after: None }
+        Self {
+            action,
+            object_kind,
+            object_id: id.into(),
+            object_name: name.into(),
+            other: None,
+            space: None,
+            before: None,
+            after: None,
+        }
+    }
+    /// Names the other object it concerns, so that its history shows the line as well.
+    #[must_use]
+    pub fn about(mut self, id: impl Into<String>) -> Self {
+        self.other = Some(id.into());
+        self
     }
     /// Names the Space it concerns.
     #[must_use]

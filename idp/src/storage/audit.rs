@@ -41,11 +41,11 @@ pub async fn write(tx: &mut Tx, entropy: &Entropy, now: Timestamp, actor: &Actor
     tx.one(
         "audit",
         sql!(
-            "INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, address, request_id, action, object_kind, object_id, object_name, space_id, before, after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+            "INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, address, request_id, action, object_kind, object_id, object_name, space_id, before, after, other_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
         ),
         &[
             &id, &now, &kind, &actor.person, &actor.name, &actor.address, &actor.request_id, &change.action, &change.object_kind,
-            &change.object_id, &change.object_name, &change.space, &json(&change.before), &json(&change.after),
+            &change.object_id, &change.object_name, &change.space, &json(&change.before), &json(&change.after), &change.other,
         ],
     )
     .await
@@ -89,7 +89,7 @@ pub struct Line {
 pub struct Filter {
     /// Kind of the object.
     pub object_kind: Option<String>,
-    /// Id of the object.
+    /// Id of the object. Without a kind, also lines that concern it as the other object: a person's memberships and grants.
     pub object_id: Option<String>,
     /// The Space it concerns.
     pub space: Option<SpaceId>,
@@ -115,7 +115,7 @@ pub async fn page(db: &mut impl Rowish, filter: &Filter, after: Option<&AuditId>
     let rows = db
         .all(
             sql!(
-                "SELECT id, at, actor_kind, actor_id, actor_name, address, request_id, action, object_kind, object_id, object_name, space_id, before, after FROM audit WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) AND (CAST($2 AS TEXT) IS NULL OR object_kind = $2) AND (CAST($3 AS TEXT) IS NULL OR object_id = $3) AND (CAST($4 AS TEXT) IS NULL OR space_id = $4) AND (CAST($5 AS TEXT) IS NULL OR actor_id = $5) AND (CAST($6 AS TEXT) IS NULL OR action LIKE $6 ESCAPE '\\') AND (CAST($7 AS BIGINT) IS NULL OR at >= $7) AND (CAST($8 AS BIGINT) IS NULL OR at < $8) ORDER BY id DESC LIMIT $9"
+                "SELECT id, at, actor_kind, actor_id, actor_name, address, request_id, action, object_kind, object_id, object_name, space_id, before, after FROM audit WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) AND (CAST($2 AS TEXT) IS NULL OR object_kind = $2) AND (CAST($3 AS TEXT) IS NULL OR object_id = $3 OR (CAST($2 AS TEXT) IS NULL AND other_id = $3)) AND (CAST($4 AS TEXT) IS NULL OR space_id = $4) AND (CAST($5 AS TEXT) IS NULL OR actor_id = $5) AND (CAST($6 AS TEXT) IS NULL OR action LIKE $6 ESCAPE '\\') AND (CAST($7 AS BIGINT) IS NULL OR at >= $7) AND (CAST($8 AS BIGINT) IS NULL OR at < $8) ORDER BY id DESC LIMIT $9"
             ),
             &[
                 &after.cloned(), &filter.object_kind, &filter.object_id, &filter.space, &filter.actor, &action, &filter.from,

@@ -99,6 +99,9 @@ async fn the_audit_is_read_by_pages_and_filters(deps: TestDeps) {
     assert_eq!(count(Filter { space: Some(mars.clone()), ..Filter::default() }).await, 3, "enlisted, granted, revoked");
     assert_eq!(count(Filter { actor: some(anna.as_str()), action: some("grant."), ..Filter::default() }).await, 3);
     assert_eq!(count(Filter { object_kind: some("grant"), object_id: some(to_mars.as_str()), ..Filter::default() }).await, 2);
+    let of_anna = Filter { object_id: some(anna.as_str()), ..Filter::default() };
+    assert_eq!(count(Filter { action: some("grant."), ..of_anna.clone() }).await, 3, "her history shows her grants");
+    assert_eq!(count(Filter { action: some("grant."), object_kind: some("person"), ..of_anna }).await, 0);
     assert_eq!(count(Filter { from: Some(at.plus_ms(1)), ..Filter::default() }).await, 3);
     assert_eq!(count(Filter { until: Some(at.plus_ms(1)), action: some("grant."), ..Filter::default() }).await, 0);
     let all: Vec<_> = audit(&deps).await.into_iter().map(|l| l.id).collect();
