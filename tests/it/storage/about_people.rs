@@ -82,6 +82,14 @@ async fn addresses_are_added_verified_and_removed(deps: TestDeps) {
     assert_eq!(code(emails::verify(&deps, &root(), &bob, &of_anna).await).1, "email.taken");
     let verified = emails::add(&deps, &root(), &bob, &Email::parse("anna@EXAMPLE.com").unwrap(), true).await;
     assert_eq!(code(verified).1, "email.taken");
+    // … be it verified or not, held or former
+    let carl =
+        people::create(&deps, &root(), people::NewPerson { email_verified: false, ..new_person("carl") }).await.unwrap().id;
+    let of_carl = emails::add(&deps, &root(), &bob, &Email::parse("carl@example.com").unwrap(), false).await.unwrap();
+    assert_eq!(code(emails::verify(&deps, &root(), &bob, &of_carl).await).1, "email.taken");
+    let move_on = people::EditPerson { space_email: Some(Email::parse("c@example.com").unwrap()), ..Default::default() };
+    people::edit(&deps, &root(), &carl, None, move_on).await.unwrap();
+    assert_eq!(code(emails::verify(&deps, &root(), &bob, &of_carl).await).1, "email.taken");
     let rows = storage::emails::of_person(&mut &deps.db, &anna).await.unwrap();
     let own = rows.iter().find(|r| r.address_key == "anna@example.com").unwrap();
     assert_eq!(code(emails::remove(&deps, &root(), &anna, &own.id).await).1, "email.in_use");
