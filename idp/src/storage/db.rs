@@ -275,7 +275,7 @@ impl Db {
 
 /// Runs the body in a transaction (`BEGIN IMMEDIATE` on SQLite, SERIALIZABLE on PostgreSQL) and commits it when the body
 /// gives `Ok`; gives what the body gives, or a storage error. **The body may run twice**: on a conflict with another
-/// transaction it runs again with jitter, at most ten times. Nothing but the database may be changed in it; `return` and
+/// transaction it runs again with jitter, at most thirty times. Nothing but the database may be changed in it; `return` and
 /// `?` leave the body, not the function. (A macro, because a function over async closures cannot promise `Send` yet.)
 ///
 /// ```ignore
@@ -305,6 +305,10 @@ macro_rules! run_tx {
         }
     }};
 }
+
+/// Repetitions of a transaction that meets others. Ten were too few: of 24 changes of the directory at once, which all write
+/// the revision, PostgreSQL refused one eleven times.
+const MOST_RUNS: u32 = 30;
 
 /// One run of [`run_tx!`] and its repetitions.
 #[derive(Debug)]
@@ -337,7 +341,7 @@ impl Attempt<'_> {
             }
             (None, outcome) => outcome,
         };
-        let again = matches!(&result, Err(error) if error.retry()) && self.runs < 10;
+        let again = matches!(&result, Err(error) if error.retry()) && self.runs < MOST_RUNS;
         self.db.count(self.name, |c| match &result {
             Ok(_) => c.commits += 1,
             Err(_) if again => c.retries += 1,

@@ -33,7 +33,7 @@ impl Dice {
     }
     fn span(&self, now: Timestamp) -> Span {
         let at = |n: usize| now.plus_secs(10 * n as i64 - 20);
-        match self.below(5) {
+        match self.below(7) {
             0 => Span { from: Some(at(self.below(6))), until: None },
             1 => Span { from: None, until: Some(at(self.below(6))) },
             2 => Span { from: Some(at(self.below(4))), until: Some(at(2 + self.below(5))) },
@@ -91,14 +91,14 @@ fn draw(dice: &Dice, world: &Universe, facts: &Facts, now: Timestamp) -> Step {
         5 | 6 => Some(ProposedChange::AddGrant { space, subject: member(), span }),
         7 => Some(ProposedChange::ChangeGrant { grant: some_grant().unwrap_or_else(nil), span }),
         8 => Some(ProposedChange::RevokeGrant { grant: some_grant().unwrap_or_else(nil) }),
-        9 => Some(ProposedChange::DisablePerson { person: dice.pick(&world.people).clone() }),
+        9 if dice.below(2) == 0 => Some(ProposedChange::DisablePerson { person: dice.pick(&world.people).clone() }),
         10 if dice.below(4) == 0 => Some(ProposedChange::DeleteGroup { group }),
         10 => Some(ProposedChange::PublishGroup { space, group }),
         11 => Some(ProposedChange::UnpublishGroup { space, group }),
         _ => None,
     };
     let name = proposed.as_ref().map_or_else(
-        || ["enable", "rename person", "rename group", "new group", "edit space"][dice.below(5)].to_owned(),
+        || ["enable", "enable", "enable", "rename person", "rename group", "new group", "edit space"][dice.below(7)].to_owned(),
         |p| format!("{p:?}"),
     );
     Step { name, proposed }
@@ -215,8 +215,8 @@ async fn sequences_of_use_cases_keep_the_rules(deps: TestDeps) {
         before = after;
     }
     println!("{tally:?}");
-    assert!(tally.effective > steps / 4 && tally.refused > steps / 20 && tally.by_time > 3, "the dice are lame: {tally:?}");
-    assert!(tally.marks < tally.needed * 4, "marks are not tight any more: {tally:?}");
+    assert!(tally.effective > steps / 4 && tally.refused > steps / 20 && tally.by_time > 1, "the dice are lame: {tally:?}");
+    assert!(tally.marks < tally.needed * 5, "marks are not tight any more: {tally:?}");
 }
 
 /// Every Space whose picture changed between two instants is marked.
