@@ -4,6 +4,9 @@
 mod login_gallery;
 mod login_pages;
 mod octopus_adapter;
+mod oidc_flow;
+mod oidc_space;
+mod oidc_world;
 mod push;
 mod standin_octopus_api;
 mod standin_octopus_client;

@@ -64,7 +64,7 @@ pub(super) fn closed(deps: &Deps, ctx: &Ctx, client: &Client, back: Back<'_>, wh
         Action { label: say("oidc.home"), href: "/".into() },
         Action { label: say("oidc.back"), href: error_address(deps, back, &denied) },
     ];
-    let text = say(&format!("oidc.closed.{}", why.code()));
+    let text = say(&format!("oidc.closed_text.{}", why.code()));
     pages::message(deps, ctx, StatusCode::FORBIDDEN, "oidc.closed", &text, &actions)
 }
 
