@@ -154,8 +154,17 @@ async fn consent_is_asked_once_and_a_no_is_told() {
     assert_eq!(query(silent.location(), "error").as_deref(), Some("consent_required"));
     let page = bob.open(&World::authorize("scope=openid+email")).await;
     assert!(page.text.contains("APP"), "{}", page.text);
-    let back = bob.submit(&page, "/consent", &[("decision", "deny"), ("answer", "deny")]).await;
+    let back = bob.submit(&page, "/consent", &[("decision", "deny")]).await;
     assert_eq!(query(back.location(), "error").as_deref(), Some("access_denied"), "{} {}", back.location(), back.text);
+    let page = bob.open(&World::authorize("scope=openid+email")).await;
+    let back = bob.submit(&page, "/consent", &[("decision", "allow")]).await;
+    assert!(query(back.location(), "code").is_some(), "{} {}", back.location(), back.text);
+    let silent = bob.get(&World::authorize("scope=openid+email&prompt=none")).await;
+    assert!(query(silent.location(), "code").is_some(), "remembered");
+    let more = bob.get(&World::authorize("scope=openid+email+groups&prompt=none")).await;
+    assert_eq!(query(more.location(), "error").as_deref(), Some("consent_required"), "for what was asked only");
+    let again = bob.get(&World::authorize("scope=openid+email&prompt=consent")).await;
+    assert!(again.location().starts_with("/login/"), "asked again");
 }
 
 #[tokio::test]
@@ -165,7 +174,13 @@ async fn codes_are_for_one_client_once_in_time_with_their_verifier() {
     let app = Some(("app", world.app_secret.as_str()));
     let code = world.code(&mut bob, "openid").await;
     // another client cannot spend it, and does not spoil it
-    let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", CALLBACK), ("client_id", "machine"), ("client_secret", &world.machine_secret)];
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", CALLBACK),
+        ("client_id", "machine"),
+        ("client_secret", &world.machine_secret),
+    ];
     assert_eq!(world.post("/oauth2/token", None, &form).await.error(), (400, "unauthorized_client"));
     assert_eq!(world.redeem(&code).await.status, StatusCode::OK);
     let wrong = "a".repeat(43);
@@ -274,7 +289,8 @@ async fn signing_out_from_an_application() {
     let tokens = world.redeem(&world.code(&mut bob, "openid").await).await;
     let hint = tokens.text("id_token").to_owned();
     let bye: String = url::form_urlencoded::byte_serialize(BYE.as_bytes()).collect();
-    let evil = bob.get(&format!("/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri=https%3A%2F%2Fevil.example.com")).await;
+    let evil =
+        bob.get(&format!("/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri=https%3A%2F%2Fevil.example.com")).await;
     assert_eq!(evil.status, StatusCode::BAD_REQUEST);
     let other = bob.get(&format!("/oauth2/logout?id_token_hint={hint}&client_id=machine")).await;
     assert_eq!(other.status, StatusCode::BAD_REQUEST);
@@ -303,7 +319,8 @@ async fn keys_rotate_without_a_moment_in_which_a_token_cannot_be_checked() {
         set.json["keys"].as_array().unwrap().iter().map(|k| k["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let kid = |token: &str| {
-        let header: serde_json::Value = serde_json::from_slice(&odcm::crypto::hash::unb64(token.split('.').next().unwrap()).unwrap()).unwrap();
+        let header: serde_json::Value =
+            serde_json::from_slice(&odcm::crypto::hash::unb64(token.split('.').next().unwrap()).unwrap()).unwrap();
         header["kid"].as_str().unwrap().to_owned()
     };
     let before = world.redeem(&world.code(&mut bob, "openid").await).await;

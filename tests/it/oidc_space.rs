@@ -113,7 +113,12 @@ async fn a_dead_code_proves_the_secret_and_redeems_nothing() {
 async fn a_machine_gets_a_token_for_itself_with_one_statement() {
     let world = world().await;
     let ask = async |scope: &str| {
-        let form = [("grant_type", "client_credentials"), ("scope", scope), ("client_id", "machine"), ("client_secret", &world.machine_secret)];
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("scope", scope),
+            ("client_id", "machine"),
+            ("client_secret", &world.machine_secret),
+        ];
         world.post("/oauth2/token", None, &form).await
     };
     let ours = "FROM client c LEFT JOIN client_secret s ON";
@@ -123,7 +128,10 @@ async fn a_machine_gets_a_token_for_itself_with_one_statement() {
     assert_eq!(tokens.status, StatusCode::OK, "{tokens:?}");
     assert!(count() > before);
     let token = claims(tokens.text("access_token"));
-    assert_eq!((&token["sub"], &token["client_id"], &token["aud"]), (&json!("machine"), &json!("machine"), &json!("https://api.example.com")));
+    assert_eq!(
+        (&token["sub"], &token["client_id"], &token["aud"]),
+        (&json!("machine"), &json!("machine"), &json!("https://api.example.com"))
+    );
     assert_eq!((&token["scope"], tokens.text("id_token"), tokens.text("refresh_token")), (&json!("read"), "", ""));
     assert_eq!(ask("").await.text("scope"), "read write");
     assert_eq!(ask("read admin").await.error(), (400, "invalid_scope"));
@@ -194,7 +202,14 @@ async fn discovery_says_what_there_is() {
     assert_eq!(one.json, two.json);
     assert_eq!(one.json["issuer"], json!(ORIGIN));
     assert_eq!(one.header("access-control-allow-origin"), "*");
-    for name in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "revocation_endpoint", "end_session_endpoint"] {
+    for name in [
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "jwks_uri",
+        "revocation_endpoint",
+        "end_session_endpoint",
+    ] {
         let address = one.json[name].as_str().unwrap();
         let path = address.strip_prefix(ORIGIN).unwrap();
         assert!(!address.contains('?'), "Octopus adds its own");

@@ -14,7 +14,7 @@ use odcm::core::ids::{ClientId, GrantId, PersonId, SpaceId};
 use odcm::core::keyset::Alg;
 use odcm::core::policy::Actor;
 use odcm::core::text::{DisplayName, Email, Slug, Username};
-use odcm::crypto::hash::{b64, sha256, unb64};
+use odcm::crypto::hash::{sha256, unb64};
 use odcm::storage::links::LinkRow;
 use odcm::storage::{clients as client_rows, links as link_rows};
 use odcm::testing::{TestDeps, deps};
@@ -153,7 +153,8 @@ impl World {
 
     /// The application redeems a code.
     pub async fn redeem(&self, code: &str) -> Reply {
-        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+        let form =
+            [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
         self.post("/oauth2/token", Some(("app", &self.app_secret)), &form).await
     }
 
@@ -248,9 +249,4 @@ impl World {
             run_tx!(self.deps.db, "test.secret", |tx| client_rows::add_secret(tx, &client_id("mars"), &hash, 1, now, now).await);
         done.unwrap();
     }
-}
-
-/// A challenge for a verifier.
-pub fn challenge(verifier: &str) -> String {
-    b64(sha256(verifier.as_bytes()))
 }

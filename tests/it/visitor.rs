@@ -80,6 +80,7 @@ impl Visitor {
             }
         }
         let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
+        let text = text.replace("&#x2f;", "/"); // as a parser of HTML would
         Answer { status: parts.status, headers: parts.headers, text }
     }
 
