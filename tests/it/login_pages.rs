@@ -399,13 +399,13 @@ async fn refused(world: &World, name: &str) -> (u64, String) {
 #[tokio::test]
 async fn known_and_unknown_names_cost_and_see_the_same() {
     let world = world().await;
-    let quiet = person(&world.deps, "quiet", "No Password").await;
-    let gone = person(&world.deps, "gone", "Disabled").await;
+    let silent = person(&world.deps, "silent", "No Password").await;
+    let gone = person(&world.deps, "leaver", "Disabled").await;
     set_password(&world.deps, &gone, PASSWORD).await;
     odcm::accounts::people::disable(&world.deps, &Actor::system("test"), &gone, "manual").await.unwrap();
-    let _ = quiet;
+    let _ = silent;
     let mut seen = Vec::new();
-    for name in ["bobx", "bob", "quiet", "gone", "bob@example.com", "nobody@example.com"] {
+    for name in ["bobx", "bob", "silent", "leaver", "bob@example.com", "nobody@example.com"] {
         let (evaluations, pages) = refused(&world, name).await;
         assert_eq!(evaluations, 1, "{name}");
         seen.push((name, pages));
@@ -415,7 +415,7 @@ async fn known_and_unknown_names_cost_and_see_the_same() {
     }
     // a disabled person with the right password sees the same as well
     let mut visitor = world.visitor();
-    let answer = world.sign_in(&mut visitor, "/protocol", "gone", PASSWORD).await;
+    let answer = world.sign_in(&mut visitor, "/protocol", "leaver", PASSWORD).await;
     assert!(answer.text.contains("The user name or password is wrong."));
 }
 
@@ -481,10 +481,10 @@ async fn failures_slow_strangers_down_but_not_known_devices() {
     // never longer than 15 minutes
     let mut again = world.visitor();
     again.address = "198.51.100.1:1".parse().unwrap();
-    let page = again.open("/protocol").await;
-    let page = again.submit(&page, "/identify", &[("name", "somebody")]).await;
     let mut longest = 0;
     for _ in 0..25 {
+        let page = again.open("/protocol").await;
+        let page = again.submit(&page, "/identify", &[("name", "somebody")]).await;
         again.submit(&page, "/password", &[("password", "wrong password")]).await;
         let answer = again.submit(&page, "/password", &[("password", "wrong password")]).await;
         if let Some(wait) = answer.headers.get(header::RETRY_AFTER) {
@@ -625,7 +625,7 @@ async fn the_launcher_shows_spaces_and_why_one_cannot_be_entered() {
     world.deps.db.exec(link, &[&space, &world.bob]).await.unwrap();
     let home = bob.get("/").await;
     let href = "https://mars.example.com/app#/users/sign-in?iss=https%3A%2F%2Fid.example.com";
-    assert!(home.text.contains(&href.replace('/', "&#x2f;")) || home.text.contains(href), "{}", home.text);
+    assert!(home.text.contains(href), "{}", home.text);
     let starred = bob.submit(&home, "/star", &[("space", space.as_str()), ("starred", "true")]).await;
     assert!(starred.text.contains("Starred") && starred.text.contains("aria-pressed=\"true\""));
     assert!(bob.get("/?q=nothing").await.text.contains("No Space found"));
