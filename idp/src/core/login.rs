@@ -39,7 +39,7 @@ pub struct Demand {
     pub client: Option<Client>,
     /// Origin of the client's redirect URI, for the `form-action` of pages (rules D2).
     pub redirect_origin: Option<String>,
-    /// An authentication later than the begin of the flow is needed (`prompt=login`).
+    /// An authentication in this flow is needed (`prompt=login`).
     pub login: bool,
     /// Ask which account, even with a session (`prompt=select_account`).
     pub select_account: bool,
@@ -126,6 +126,8 @@ pub enum Stage {
         session: SessionId,
         /// Consent given in this flow.
         consented: bool,
+        /// The person proved who they are in this flow; the clock could not tell that from a proof in the same instant.
+        fresh: bool,
     },
     /// The person said no.
     Denied,
@@ -204,7 +206,7 @@ impl Flow {
     /// [`WrongStage`] unless a name was given or the browser was away.
     pub fn authenticated(self, session: SessionId) -> Result<Self, WrongStage> {
         match self.stage {
-            Stage::Named { .. } | Stage::Away { .. } => Ok(self.at(Stage::Confirmed { session, consented: false })),
+            Stage::Named { .. } | Stage::Away { .. } => Ok(self.at(Stage::Confirmed { session, consented: false, fresh: true })),
             _ => Err(WrongStage),
         }
     }
@@ -215,7 +217,7 @@ impl Flow {
     /// [`WrongStage`] unless nothing was decided yet.
     pub fn chosen(self, session: SessionId) -> Result<Self, WrongStage> {
         match self.stage {
-            Stage::Open | Stage::Another => Ok(self.at(Stage::Confirmed { session, consented: false })),
+            Stage::Open | Stage::Another => Ok(self.at(Stage::Confirmed { session, consented: false, fresh: false })),
             _ => Err(WrongStage),
         }
     }
@@ -237,9 +239,9 @@ impl Flow {
     /// [`WrongStage`] after a denial, or when a sign-in is under way.
     pub fn consented(self, by: SessionId) -> Result<Self, WrongStage> {
         match self.stage {
-            Stage::Open => Ok(self.at(Stage::Confirmed { session: by, consented: true })),
-            Stage::Confirmed { ref session, .. } if *session == by => {
-                Ok(self.at(Stage::Confirmed { session: by, consented: true }))
+            Stage::Open => Ok(self.at(Stage::Confirmed { session: by, consented: true, fresh: false })),
+            Stage::Confirmed { ref session, fresh, .. } if *session == by => {
+                Ok(self.at(Stage::Confirmed { session: by, consented: true, fresh }))
             }
             _ => Err(WrongStage),
         }
@@ -260,11 +262,11 @@ impl Flow {
             Stage::Away { provider, .. } => Next::Await { provider: provider.clone() },
             _ => Next::Identify,
         };
-        let (confirmed, consented) = match &self.stage {
+        let (confirmed, consented, fresh) = match &self.stage {
             Stage::Denied => return Next::Denied,
             Stage::Another | Stage::Named { .. } | Stage::Away { .. } => return identify(),
-            Stage::Open => (None, false),
-            Stage::Confirmed { session, consented } => (Some(session), *consented),
+            Stage::Open => (None, false, false),
+            Stage::Confirmed { session, consented, fresh } => (Some(session), *consented, *fresh),
         };
         let Some(session) = session else { return Next::Identify };
         let confirmed = confirmed == Some(&session.id);
@@ -274,13 +276,13 @@ impl Flow {
         if self.demand.expected.as_ref().is_some_and(|expected| *expected != session.person) {
             return if confirmed { Next::WrongPerson } else { Next::Identify };
         }
-        let newest = session.auth_time();
-        if self.demand.login && newest < self.begun_at {
+        let fresh = confirmed && fresh;
+        if self.demand.login && !fresh {
             return Next::Identify;
         }
         if let Some(max_age) = self.demand.max_age_s
-            && newest < self.begun_at
-            && newest.plus_secs(max_age) < now
+            && !fresh
+            && session.auth_time().plus_secs(max_age) < now
         {
             return Next::Identify;
         }

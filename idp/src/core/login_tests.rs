@@ -33,7 +33,11 @@ fn old() -> Session {
 }
 
 fn confirmed(by: u8, consented: bool) -> Stage {
-    Stage::Confirmed { session: session_id(by), consented }
+    Stage::Confirmed { session: session_id(by), consented, fresh: false }
+}
+
+fn proven(by: u8, consented: bool) -> Stage {
+    Stage::Confirmed { session: session_id(by), consented, fresh: true }
 }
 
 #[test]
@@ -62,14 +66,23 @@ fn the_decision_table() {
             false,
             Next::Identify,
         ),
-        ("prompt=login, fresh proof", Demand { login: true, ..plain() }, confirmed(1, false), Some(fresh()), false, Next::Finish),
+        ("prompt=login, proven here", Demand { login: true, ..plain() }, proven(1, false), Some(fresh()), false, Next::Finish),
         (
-            "prompt=login, proof at the begin",
+            "prompt=login, proven elsewhere",
             Demand { login: true, ..plain() },
             confirmed(1, false),
-            Some(edge()),
+            Some(fresh()),
             false,
-            Next::Finish,
+            Next::Identify,
+        ),
+        ("prompt=login, same instant", Demand { login: true, ..plain() }, Stage::Open, Some(edge()), false, Next::Identify),
+        (
+            "prompt=login, another session since",
+            Demand { login: true, ..plain() },
+            proven(2, false),
+            Some(fresh()),
+            false,
+            Next::Identify,
         ),
         ("max_age holds", Demand { max_age_s: Some(15), ..plain() }, Stage::Open, Some(old()), false, Next::Finish),
         ("max_age passed", Demand { max_age_s: Some(14), ..plain() }, Stage::Open, Some(old()), false, Next::Identify),
@@ -77,7 +90,7 @@ fn the_decision_table() {
         (
             "max_age=0, proof in this flow",
             Demand { max_age_s: Some(0), ..plain() },
-            confirmed(1, false),
+            proven(1, false),
             Some(edge()),
             false,
             Next::Finish,
@@ -183,12 +196,14 @@ fn transitions_refuse_what_does_not_fit() {
         assert_eq!(flow(stage.clone()).authenticated(session_id(1)), Err(WrongStage), "{stage:?}");
     }
     for stage in [named(), away()] {
-        assert_eq!(flow(stage).authenticated(session_id(1)).unwrap().stage, confirmed(1, false));
+        assert_eq!(flow(stage).authenticated(session_id(1)).unwrap().stage, proven(1, false));
     }
     // choosing does not skip a password that is being asked for
     for stage in [named(), away(), confirmed(1, false), Stage::Denied] {
         assert_eq!(flow(stage.clone()).chosen(session_id(1)), Err(WrongStage), "{stage:?}");
     }
+    assert_eq!(flow(Stage::Open).chosen(session_id(1)).unwrap().stage, confirmed(1, false));
+    assert_eq!(flow(proven(1, false)).consented(session_id(1)).unwrap().stage, proven(1, true));
     // consent is given by the session that was confirmed
     assert_eq!(flow(confirmed(1, false)).consented(session_id(1)).unwrap().stage, confirmed(1, true));
     for stage in [confirmed(2, false), named(), away(), Stage::Another, Stage::Denied] {
