@@ -14,6 +14,7 @@ pub mod http;
 pub mod jobs;
 pub mod login;
 pub mod pages;
+pub mod portal;
 pub mod ports;
 pub mod protocols;
 pub mod push;

@@ -2,7 +2,7 @@
 
 use super::{FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
-use crate::core::ids::SpaceId;
+use crate::core::ids::{GroupId, SpaceId};
 use crate::sql;
 
 /// A binding as reported.
@@ -47,4 +47,18 @@ pub async fn replace(tx: &mut Tx, space: &SpaceId, rows: &[BindingRow]) -> Resul
         .await?;
     }
     Ok(())
+}
+
+/// The teams that name a group: Space, its name, JSON of the wire's binding.
+///
+/// # Errors
+/// Any storage error.
+pub async fn of_group<Q: Rowish>(q: &mut Q, group: &GroupId) -> Result<Vec<(SpaceId, String, String)>> {
+    q.all(
+        sql!(
+            "SELECT s.id, s.name, b.binding FROM team_binding b JOIN space s ON s.id = b.space_id WHERE b.group_key = $1 ORDER BY s.name_key, b.team_id"
+        ),
+        &[group],
+    )
+    .await
 }

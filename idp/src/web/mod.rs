@@ -10,7 +10,7 @@ pub use serve::serve;
 
 use crate::deps::Deps;
 use crate::http::{Ctx, Problem, with_request_id};
-use crate::{api, login, pages, protocols};
+use crate::{api, login, pages, portal, protocols};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -31,6 +31,7 @@ pub fn router(deps: &Deps, rooms: Router<Deps>) -> Router {
     Router::new()
         .merge(login::routes())
         .merge(pages::routes())
+        .merge(portal::routes(deps))
         .merge(protocols::routes())
         .merge(api::routes())
         .merge(rooms)

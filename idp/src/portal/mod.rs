@@ -1,0 +1,133 @@
+//! The administration portal: server-rendered pages under `/admin` that work without scripts, live parts over SSE.
+//!
+//! May use: `accounts` (every write), `login`, `pages`, `http`, `storage` (reads), `core`. No rules here: a handler reads
+//! input, calls one use case, shows a page. What would take something away is shown by a dry run before it is done. One
+//! file per page; shared ones are `form` (keeps what was typed), `confirm` (the question before an act), `pick` (find a
+//! person or group), `once` (secrets), `list`, `history`.
+//!
+//! Example: `portal::routes(&deps)` merged in `web`.
+
+mod audit;
+mod clients;
+mod confirm;
+mod dashboard;
+mod desk;
+mod effects;
+mod explain;
+mod form;
+mod group;
+mod groups;
+mod history;
+mod keys;
+mod list;
+mod live;
+mod members;
+mod nav;
+mod once;
+mod people;
+mod person;
+mod person_acts;
+mod pick;
+mod rights;
+mod space;
+mod space_access;
+mod space_decisions;
+mod space_events;
+mod space_settings;
+mod spaces;
+mod tokens;
+mod whatif;
+
+use crate::deps::Deps;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+/// `/admin…`.
+pub fn routes(deps: &Deps) -> Router<Deps> {
+    Router::new()
+        .route("/admin", get(dashboard::show))
+        .route("/admin/live", get(dashboard::stream))
+        .merge(of_people())
+        .merge(of_groups())
+        .merge(of_spaces())
+        .merge(of_system())
+        .route_layer(from_fn_with_state(deps.clone(), desk::say))
+}
+
+fn of_people() -> Router<Deps> {
+    use {people as all, person as one, person_acts as act};
+    Router::new()
+        .route("/admin/people", get(all::list))
+        .route("/admin/people/new", get(all::new).post(all::create))
+        .route("/admin/people/{id}", get(one::show))
+        .route("/admin/people/{id}/edit", get(act::edit).post(act::save))
+        .route("/admin/people/{id}/disable", get(act::disabling).post(act::disable))
+        .route("/admin/people/{id}/enable", post(act::enable))
+        .route("/admin/people/{id}/link", post(act::link))
+        .route("/admin/people/{id}/sessions", get(act::ending).post(act::end))
+        .route("/admin/people/{id}/emails/add", get(act::new_email).post(act::add_email))
+        .route("/admin/people/{id}/emails/{email}/verify", post(act::verify_email))
+        .route("/admin/people/{id}/emails/{email}/remove", post(act::remove_email))
+}
+
+fn of_groups() -> Router<Deps> {
+    Router::new()
+        .route("/admin/groups", get(groups::list))
+        .route("/admin/groups/new", get(groups::new).post(groups::create))
+        .route("/admin/groups/{id}", get(group::show))
+        .route("/admin/groups/{id}/edit", get(group::edit).post(group::save))
+        .route("/admin/groups/{id}/delete", get(group::delete).post(group::do_delete))
+        .route("/admin/groups/{id}/members/add", get(members::pick).post(members::add))
+        .route("/admin/groups/{id}/members/check", get(members::check))
+        .route("/admin/groups/{id}/members/remove", get(members::removing).post(members::remove))
+        .route("/admin/groups/{id}/members/span", get(members::span_of).post(members::set_span))
+}
+
+fn of_spaces() -> Router<Deps> {
+    use {space_access as access, space_decisions as decisions, space_settings as settings};
+    Router::new()
+        .route("/admin/spaces", get(spaces::list))
+        .route("/admin/spaces/new", get(spaces::new).post(spaces::create))
+        .route("/admin/spaces/{id}", get(space::show))
+        .route("/admin/spaces/{id}/live", get(space::stream))
+        .route("/admin/spaces/{id}/access", get(access::show))
+        .route("/admin/spaces/{id}/grants/add", get(access::picking).post(access::add))
+        .route("/admin/spaces/{id}/grants/check", get(access::check))
+        .route("/admin/spaces/{id}/grants/{grant}/revoke", get(access::revoking).post(access::revoke))
+        .route("/admin/spaces/{id}/grants/{grant}/span", get(access::span_of).post(access::set_span))
+        .route("/admin/spaces/{id}/groups/publish", get(access::publishing).post(access::publish))
+        .route("/admin/spaces/{id}/groups/unpublish", get(access::unpublishing).post(access::unpublish))
+        .route("/admin/spaces/{id}/decisions", get(decisions::show))
+        .route("/admin/spaces/{id}/adoptions/{person}", post(decisions::decide))
+        .route("/admin/spaces/{id}/sweeps", get(decisions::sweeping).post(decisions::sweep))
+        .route("/admin/spaces/{id}/events", get(space_events::show))
+        .route("/admin/spaces/{id}/settings", get(settings::show))
+        .route("/admin/spaces/{id}/edit", get(settings::edit).post(settings::save))
+        .route("/admin/spaces/{id}/code", post(settings::code))
+        .route("/admin/spaces/{id}/agent/revoke", get(settings::revoking).post(settings::revoke))
+        .route("/admin/spaces/{id}/remove", get(settings::removing).post(settings::remove))
+}
+
+fn of_system() -> Router<Deps> {
+    Router::new()
+        .route("/admin/explain", get(explain::show))
+        .route("/admin/explain/change", get(whatif::show))
+        .route("/admin/audit", get(audit::show))
+        .route("/admin/rights", get(rights::list))
+        .route("/admin/rights/give", get(rights::pick))
+        .route("/admin/rights/new", get(rights::new).post(rights::give))
+        .route("/admin/rights/{id}/take", get(rights::taking).post(rights::take))
+        .route("/admin/tokens", get(tokens::list))
+        .route("/admin/tokens/new", get(tokens::new).post(tokens::create))
+        .route("/admin/tokens/{id}/revoke", get(tokens::revoking).post(tokens::revoke))
+        .route("/admin/keys", get(keys::list))
+        .route("/admin/keys/{alg}/rotate", get(keys::rotating).post(keys::rotate))
+        .route("/admin/clients", get(clients::list))
+        .route("/admin/clients/new", get(clients::new).post(clients::create))
+        .route("/admin/clients/{id}", get(clients::show))
+        .route("/admin/clients/{id}/edit", get(clients::edit).post(clients::save))
+        .route("/admin/clients/{id}/rotate", get(clients::rotating).post(clients::rotate))
+        .route("/admin/clients/{id}/disable", get(clients::disabling).post(clients::disable))
+        .route("/admin/clients/{id}/enable", post(clients::enable))
+}

@@ -1,0 +1,167 @@
+//! Finding a person or group and saying from when until when: the first step of adding a member or giving a grant. The next
+//! step shows what it does.
+
+use super::desk::{Desk, Fault, Input};
+use crate::core::Timestamp;
+use crate::core::directory::{Span, Subject};
+use crate::core::ids::{GroupId, PersonId};
+use crate::core::policy::Act;
+use crate::core::text::fold;
+use crate::http::Problem;
+use crate::pages::Page;
+use crate::storage::{groups, people};
+use axum::http::StatusCode;
+use serde::Serialize;
+
+/// So many are offered; a longer text finds fewer.
+const MOST: i64 = 12;
+
+/// Somebody to choose.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Found {
+    value: String,
+    name: String,
+    sub: String,
+    kind: &'static str,
+}
+
+/// The page.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Pick {
+    pub(super) title: String,
+    pub(super) text: String,
+    pub(super) trail: Vec<(String, String)>,
+    /// Where the search leads: this page.
+    pub(super) action: String,
+    /// Where the choice leads.
+    pub(super) next: String,
+    pub(super) label: &'static str,
+    pub(super) with_span: bool,
+    pub(super) q: String,
+    pub(super) from: String,
+    pub(super) until: String,
+    pub(super) exact: bool,
+    pub(super) options: Vec<Found>,
+    pub(super) more: bool,
+    pub(super) cancel: String,
+}
+
+/// What may be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// People and groups.
+    Both,
+    /// People.
+    People,
+    /// Groups.
+    Groups,
+}
+
+impl Pick {
+    /// Looks for what was typed. Somebody who may not read the directory must know the exact user name or address.
+    pub(super) async fn find(mut self, desk: &Desk, input: &Input, what: What) -> Result<Self, Fault> {
+        self.q = input.get("q").chars().take(200).collect();
+        self.from = input.get("from").into();
+        self.until = input.get("until").into();
+        self.exact = !desk.may(&Act::ReadAll);
+        self.cancel = self.trail.last().map(|(_, href)| href.clone()).unwrap_or_default();
+        let db = &mut desk.db();
+        let person = |p: people::Person| Found {
+            value: format!("person:{}", p.id),
+            sub: p.username,
+            name: p.display_name,
+            kind: "person",
+        };
+        if self.exact {
+            if !self.q.is_empty() {
+                self.options = people::by_sign_in_name(db, &fold(&self.q)).await?.map(person).into_iter().collect();
+            }
+            return Ok(self);
+        }
+        let text = Some(self.q.clone()).filter(|q| !q.is_empty());
+        if what != What::Groups {
+            let page = people::page(db, &people::Filter { text: text.clone(), active: None }, None, MOST).await?;
+            self.more |= page.more;
+            self.options.extend(page.items.into_iter().map(person));
+        }
+        if what != What::People {
+            let page = groups::page(db, text.as_deref(), None, MOST).await?;
+            self.more |= page.more;
+            let group =
+                |g: groups::Group| Found { value: format!("group:{}", g.id), sub: g.description, name: g.name, kind: "group" };
+            self.options.splice(0..0, page.items.into_iter().map(group));
+        }
+        Ok(self)
+    }
+}
+
+fn wrong(field: &'static str, text: &str) -> Fault {
+    Fault(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "form.invalid", text).field(field))
+}
+
+/// Reads `person:ID` or `group:ID`.
+pub(super) fn subject(text: &str) -> Result<Subject, Fault> {
+    let bad = || wrong("who", "Choose a person or a group.");
+    match text.split_once(':').ok_or_else(bad)? {
+        ("person", id) => PersonId::parse(id).map(Subject::Person).map_err(|_| bad()),
+        ("group", id) => GroupId::parse(id).map(Subject::Group).map_err(|_| bad()),
+        _ => Err(bad()),
+    }
+}
+
+/// The text that [`subject`] reads.
+pub(super) fn subject_text(subject: &Subject) -> String {
+    match subject {
+        Subject::Person(id) => format!("person:{id}"),
+        Subject::Group(id) => format!("group:{id}"),
+    }
+}
+
+/// A point in time from a form, UTC; empty means none.
+pub(super) fn time(input: &Input, field: &'static str) -> Result<Option<Timestamp>, Fault> {
+    let bad = || wrong(field, "Write a time in UTC such as 2027-01-31T18:00.");
+    input.filled(field).map(|text| Timestamp::parse(text).ok_or_else(bad)).transpose()
+}
+
+/// For `<input type="datetime-local">`.
+pub(super) fn time_text(at: Option<Timestamp>) -> String {
+    at.map(|at| at.rfc3339().chars().take(16).collect()).unwrap_or_default()
+}
+
+/// From and until of a form.
+pub(super) fn span(input: &Input) -> Result<Span, Fault> {
+    Ok(crate::accounts::input::span(time(input, "from")?, time(input, "until")?)?)
+}
+
+/// Name and page of a person or group.
+pub(super) async fn named(desk: &Desk, subject: &Subject) -> Result<String, Fault> {
+    let db = &mut desk.db();
+    let name = match subject {
+        Subject::Person(id) => people::find(db, id).await?.map(|p| p.display_name),
+        Subject::Group(id) => groups::find(db, id).await?.map(|g| g.name),
+    };
+    name.ok_or_else(Fault::gone)
+}
+
+impl Page for Pick {
+    const TEMPLATE: &'static str = "admin/pick.html";
+    fn samples() -> Vec<Self> {
+        let option = |kind| Found { value: "person:x".into(), name: "Bob".into(), sub: "bob".into(), kind };
+        let page = Self {
+            title: "Add a member".into(),
+            text: "Text.".into(),
+            trail: vec![("Groups".into(), "/admin/groups".into())],
+            action: "/admin/x".into(),
+            next: "/admin/y".into(),
+            label: "Name",
+            with_span: true,
+            q: "b".into(),
+            options: vec![option("person"), option("group")],
+            more: true,
+            ..Self::default()
+        };
+        let none = Self { options: vec![], exact: true, with_span: false, ..page.clone() };
+        vec![Self { q: String::new(), ..none.clone() }, none, page]
+    }
+}
+crate::page!(Pick);
