@@ -64,7 +64,11 @@ pub(super) fn closed(deps: &Deps, ctx: &Ctx, client: &Client, back: Back<'_>, wh
         Action { label: say("oidc.home"), href: "/".into() },
         Action { label: say("oidc.back"), href: error_address(deps, back, &denied) },
     ];
-    let text = say(&format!("oidc.closed_text.{}", why.code()));
+    let text = say(match why {
+        Closed::NoAccess => "oidc.closed_text.no_access",
+        Closed::NotReady => "oidc.closed_text.not_ready",
+        Closed::DisabledThere => "oidc.closed_text.disabled_there",
+    });
     pages::message(deps, ctx, StatusCode::FORBIDDEN, "oidc.closed", &text, &actions)
 }
 
