@@ -1,6 +1,10 @@
 //! The integration tests: one binary, a module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod api_behaviour;
+mod api_document;
+mod api_matrix;
+mod api_support;
 mod login_gallery;
 mod login_pages;
 mod octopus_adapter;

@@ -67,6 +67,7 @@ async fn explain(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(
 enum Proposed {
     /// A person or group comes into a group.
     AddMembership {
+        #[schema(format = "uuid")]
         group: String,
         member: SubjectRef,
         #[serde(default)]
@@ -74,15 +75,21 @@ enum Proposed {
     },
     /// The manual assertion holds at another time.
     ChangeMembership {
+        #[schema(format = "uuid")]
         group: String,
         member: SubjectRef,
         #[serde(default)]
         when: When,
     },
     /// The manual assertion goes.
-    RemoveMembership { group: String, member: SubjectRef },
+    RemoveMembership {
+        #[schema(format = "uuid")]
+        group: String,
+        member: SubjectRef,
+    },
     /// A Space is granted.
     AddGrant {
+        #[schema(format = "uuid")]
         space: String,
         subject: SubjectRef,
         #[serde(default)]
@@ -90,20 +97,40 @@ enum Proposed {
     },
     /// A grant holds at another time.
     ChangeGrant {
+        #[schema(format = "uuid")]
         grant: String,
         #[serde(default)]
         when: When,
     },
     /// A grant goes.
-    RevokeGrant { grant: String },
+    RevokeGrant {
+        #[schema(format = "uuid")]
+        grant: String,
+    },
     /// A person is disabled.
-    DisablePerson { person: String },
+    DisablePerson {
+        #[schema(format = "uuid")]
+        person: String,
+    },
     /// A group goes.
-    DeleteGroup { group: String },
+    DeleteGroup {
+        #[schema(format = "uuid")]
+        group: String,
+    },
     /// A group is published to a Space.
-    PublishGroup { space: String, group: String },
+    PublishGroup {
+        #[schema(format = "uuid")]
+        space: String,
+        #[schema(format = "uuid")]
+        group: String,
+    },
     /// A published group is taken back.
-    UnpublishGroup { space: String, group: String },
+    UnpublishGroup {
+        #[schema(format = "uuid")]
+        space: String,
+        #[schema(format = "uuid")]
+        group: String,
+    },
 }
 
 fn proposed(body: &Proposed, ctx: &Ctx) -> Result<ProposedChange, Problem> {

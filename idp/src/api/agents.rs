@@ -199,7 +199,7 @@ enum Decision {
         revoke_api_keys: bool,
     },
     /// None of them is: create an account.
-    CreateNew,
+    CreateNew {},
 }
 
 fn yes() -> bool {
@@ -219,7 +219,7 @@ async fn decide(
         Decision::Adopt { account, reset_password, remove_foreign_identities, revoke_api_keys } => {
             AdoptionDecision::Adopt { account, reset_password, remove_foreign_identities, revoke_api_keys }
         }
-        Decision::CreateNew => AdoptionDecision::CreateNew,
+        Decision::CreateNew {} => AdoptionDecision::CreateNew,
     };
     agents::decide_adoption(&deps, &actor, &id, &person, &decision).await.map_err(of(&ctx))?;
     done()
@@ -257,7 +257,7 @@ async fn sweeps(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id
 #[schema(as = SweepConfirmation)]
 struct Seen {
     /// Person ids.
-    #[schema(max_items = 10000)]
+    #[schema(max_items = 5000)]
     people: BTreeSet<String>,
 }
 

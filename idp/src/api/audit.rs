@@ -1,6 +1,6 @@
 //! `/audit`: what happened, newest first.
 
-use super::shape::{Answer, List, Part, Problems, id as parse_id, instant, of, ok, time};
+use super::shape::{Answer, List, Part, Problems, bounded, id as parse_id, instant, of, ok, time};
 use crate::accounts::audit as cases;
 use crate::core::ids::AuditId;
 use crate::deps::Deps;
@@ -102,11 +102,11 @@ struct Filter {
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(f): Query<Filter>) -> Answer {
     let part = Part { limit: f.limit, after: f.after };
     let filter = audit::Filter {
-        object_kind: f.object_kind,
-        object_id: f.object_id,
+        object_kind: bounded(f.object_kind, "object_kind", 64, &ctx)?,
+        object_id: bounded(f.object_id, "object_id", 128, &ctx)?,
         space: f.space.as_deref().map(|t| parse_id(t, "space", &ctx)).transpose()?,
-        actor: f.actor,
-        action: f.action,
+        actor: bounded(f.actor, "actor", 64, &ctx)?,
+        action: bounded(f.action, "action", 64, &ctx)?,
         from: f.from.as_deref().map(|t| instant(t, "from", &ctx)).transpose()?,
         until: f.until.as_deref().map(|t| instant(t, "until", &ctx)).transpose()?,
     };

@@ -34,6 +34,17 @@ enum Kind {
     Public,
 }
 
+/// Kind of a client that can be made here.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = NewClientKind)]
+enum NewKind {
+    /// Keeps a secret.
+    Confidential,
+    /// Cannot.
+    Public,
+}
+
 /// A grant type.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -297,8 +308,8 @@ struct NewClient {
     /// Name.
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// `confidential` or `public`.
-    kind: Kind,
+    /// `confidential` or `public`; the client of a Space comes with the Space.
+    kind: NewKind,
 }
 }
 
@@ -316,12 +327,8 @@ struct CreatedClient {
 #[utoipa::path(post, operation_id = "create_client", path = "/clients", tag = "clients", request_body = NewClient, responses((status = 201, body = CreatedClient), Problems))]
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(mut body): Json<NewClient>) -> Answer {
     let kind = match body.kind {
-        Kind::Confidential => ClientKind::Confidential,
-        Kind::Public => ClientKind::Public,
-        Kind::Space => {
-            let text = "The client of a Space is made by enlisting the Space.";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "kind.invalid", text).field("kind").of(&ctx));
-        }
+        NewKind::Confidential => ClientKind::Confidential,
+        NewKind::Public => ClientKind::Public,
     };
     let bad = |_| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "id.invalid", "A client id has 1 to 128 of A-Z a-z 0-9 . _ - :")
@@ -363,7 +370,7 @@ struct EditClient {
 }
 
 /// Change a client.
-#[utoipa::path(patch, operation_id = "change_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), ("If-Match" = Option<String>, Header)), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
+#[utoipa::path(patch, operation_id = "change_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,

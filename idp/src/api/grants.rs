@@ -108,7 +108,7 @@ async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id):
 }
 
 /// Change when a grant holds.
-#[utoipa::path(patch, operation_id = "change_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = When, responses((status = 200, body = Grant), Problems))]
+#[utoipa::path(patch, operation_id = "change_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = When, responses((status = 200, body = Grant), Problems))]
 async fn change(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -124,7 +124,7 @@ async fn change(
 }
 
 /// Take a grant back: refused from the commit on.
-#[utoipa::path(delete, operation_id = "revoke_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "revoke_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
 async fn revoke(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GrantId>, headers: HeaderMap) -> Answer {
     let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
     cases::revoke(&deps, &actor, &id, version).await.map_err(of(&ctx))?;

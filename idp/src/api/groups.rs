@@ -1,17 +1,17 @@
 //! `/groups`.
 
 use super::people::Made;
-use super::shape::{Answer, List, Part, Problems, created, done, missing, of, ok, read, refused, tagged, time};
+use super::shape::{Answer, List, Part, Problems, bounded, created, done, missing, of, ok, read, refused, tagged, time};
 use crate::accounts::groups as cases;
 use crate::core::ids::GroupId;
 use crate::core::policy::Act;
 use crate::core::text::{DisplayName, fold};
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path, Query, etag};
+use crate::http::{Ctx, Json, Path, Problem, Query, etag};
 use crate::login::Token;
 use crate::storage::groups;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -96,8 +96,9 @@ struct Filter {
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(filter): Query<Filter>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let part = Part { limit: filter.limit, after: filter.after };
+    let q = bounded(filter.q, "q", 200, &ctx)?;
     let after: Option<(String, GroupId)> = part.after(&ctx)?;
-    let page = groups::page(&mut &deps.db, filter.q.as_deref(), after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
+    let page = groups::page(&mut &deps.db, q.as_deref(), after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
     ok(List::page(page, |g| (fold(&g.name), g.id.clone()), Group::from))
 }
 
@@ -122,7 +123,15 @@ struct NewGroup {
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewGroup>) -> Answer {
     let kind = match body.external {
         None => groups::GroupKind::Local,
-        Some(e) => groups::GroupKind::External { provider: e.provider, external_id: e.external_id },
+        Some(e) => {
+            let right = |text: &str, most: usize| (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
+            if !right(&e.provider, 64) || !right(&e.external_id, 256) {
+                let text = "provider has 1 to 64 characters, external_id 1 to 256, without control characters.";
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                return Err(Problem::new(status, "group.external", text).field("external").of(&ctx));
+            }
+            groups::GroupKind::External { provider: e.provider, external_id: e.external_id }
+        }
     };
     let name = DisplayName::parse("name", &body.name).map_err(refused(&ctx))?;
     let id =
@@ -153,7 +162,7 @@ struct EditGroup {
 }
 
 /// Change a group.
-#[utoipa::path(patch, operation_id = "change_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = EditGroup, responses((status = 200, body = Group), Problems))]
+#[utoipa::path(patch, operation_id = "change_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditGroup, responses((status = 200, body = Group), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -179,7 +188,7 @@ pub(super) struct Confirmed {
 }
 
 /// Delete a group, with its members, grants and publications.
-#[utoipa::path(delete, operation_id = "delete_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "delete_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
 async fn delete(
     State(deps): State<Deps>,
     ctx: Ctx,

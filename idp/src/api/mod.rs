@@ -25,6 +25,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 #[openapi(
     info(title = "ODCM administration API", version = "1", description = "People, groups, Spaces and who may enter them."),
     servers((url = "/api/v1")),
+    components(schemas(shape::ProblemBody)),
     modifiers(&Bearer),
     security(("bearer" = []))
 )]
@@ -48,7 +51,7 @@ impl Modify for Bearer {
 }
 
 fn all() -> OpenApiRouter<Deps> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let mut all = OpenApiRouter::with_openapi(Document::openapi())
         .merge(people::routes())
         .merge(groups::routes())
         .merge(members::routes())
@@ -59,7 +62,22 @@ fn all() -> OpenApiRouter<Deps> {
         .merge(rights::routes())
         .merge(tokens::routes())
         .merge(access::routes())
-        .merge(audit::routes())
+        .merge(audit::routes());
+    close(all.get_openapi_mut());
+    all
+}
+
+/// Says of the variants of bodies with a tag, which utoipa leaves open, that they take no other fields.
+fn close(document: &mut utoipa::openapi::OpenApi) {
+    let Some(components) = document.components.as_mut() else { return };
+    for name in ["ProposedChange", "AdoptionDecision"] {
+        let Some(RefOr::T(Schema::OneOf(variants))) = components.schemas.get_mut(name) else { continue };
+        for variant in &mut variants.items {
+            if let RefOr::T(Schema::Object(object)) = variant {
+                object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+    }
 }
 
 /// The OpenAPI document.

@@ -1,7 +1,7 @@
 //! `/people`.
 
 use super::shape::{
-    Answer, List, Part, Problems, created, done, id as parse_id, missing, of, ok, read, refused, tagged, time, time_or,
+    Answer, List, Part, Problems, bounded, created, done, id as parse_id, missing, of, ok, read, refused, tagged, time, time_or,
 };
 use crate::accounts::{emails as email_cases, links, people as cases};
 use crate::core::ids::{EmailId, PersonId};
@@ -96,7 +96,7 @@ struct Filter {
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(filter): Query<Filter>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let part = Part { limit: filter.limit, after: filter.after };
-    let filter = people::Filter { text: filter.q, active: filter.active };
+    let filter = people::Filter { text: bounded(filter.q, "q", 200, &ctx)?, active: filter.active };
     let after: Option<(String, PersonId)> = part.after(&ctx)?;
     let page = people::page(&mut &deps.db, &filter, after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
     ok(List::page(page, |p| (fold(&p.display_name), p.id.clone()), Person::from))
@@ -198,7 +198,7 @@ struct EditPerson {
 }
 
 /// Change a person.
-#[utoipa::path(patch, operation_id = "change_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = EditPerson, responses((status = 200, body = Person), Problems))]
+#[utoipa::path(patch, operation_id = "change_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditPerson, responses((status = 200, body = Person), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,

@@ -46,37 +46,40 @@ pub(super) struct ProblemBody {
 pub(super) enum Problems {
     /// The request cannot be read.
     #[response(status = 400, content_type = "application/problem+json")]
-    BadRequest(#[to_schema] ProblemBody),
+    BadRequest(ProblemBody),
     /// No valid token.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] ProblemBody),
+    Unauthorized(ProblemBody),
     /// The token or its owner may not do this.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] ProblemBody),
+    Forbidden(ProblemBody),
     /// No such object, or the caller may not know it.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] ProblemBody),
+    NotFound(ProblemBody),
     /// The state does not allow it.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] ProblemBody),
+    Conflict(ProblemBody),
     /// Changed since it was read (If-Match).
     #[response(status = 412, content_type = "application/problem+json")]
-    Stale(#[to_schema] ProblemBody),
+    Stale(ProblemBody),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] ProblemBody),
+    TooLarge(ProblemBody),
+    /// The address is too long.
+    #[response(status = 414, content_type = "application/problem+json")]
+    AddressTooLong(ProblemBody),
     /// The body is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
-    MediaType(#[to_schema] ProblemBody),
+    MediaType(ProblemBody),
     /// A field is wrong.
     #[response(status = 422, content_type = "application/problem+json")]
-    Unprocessable(#[to_schema] ProblemBody),
+    Unprocessable(ProblemBody),
     /// Too many attempts.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] ProblemBody),
+    TooMany(ProblemBody),
     /// Busy; try again.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemBody),
+    Unavailable(ProblemBody),
 }
 
 /// A problem of a use case, under the id of the request.
@@ -311,6 +314,15 @@ pub(super) fn instant(text: &str, field: &'static str, ctx: &Ctx) -> Result<Time
         let detail = format!("{field} must be a time in UTC such as 2026-11-22T13:00:00Z.");
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "time.invalid", detail).field(field).of(ctx)
     })
+}
+
+/// A text of a query, at most so many characters long.
+pub(super) fn bounded(text: Option<String>, field: &'static str, most: usize, ctx: &Ctx) -> Result<Option<String>, Problem> {
+    if text.as_ref().is_some_and(|t| t.chars().count() > most) {
+        let detail = format!("{field} has at most {most} characters.");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "text.too_long", detail).field(field).of(ctx));
+    }
+    Ok(text)
 }
 
 /// An id in a body or query.

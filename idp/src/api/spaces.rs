@@ -2,7 +2,9 @@
 
 use super::groups::Confirmed;
 use super::people::Made;
-use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, missing, of, ok, read, refused, tagged, time};
+use super::shape::{
+    Answer, List, Part, Problems, bounded, created, done, id as parse_id, missing, of, ok, read, refused, tagged, time,
+};
 use crate::accounts::spaces as cases;
 use crate::core::ids::{GroupId, SpaceId};
 use crate::core::policy::{Act, Actor, Scope};
@@ -126,12 +128,13 @@ struct Filter {
 #[utoipa::path(get, operation_id = "list_spaces", path = "/spaces", tag = "spaces", params(Filter), responses((status = 200, body = List<Space>), Problems))]
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(filter): Query<Filter>) -> Answer {
     let part = Part { limit: filter.limit, after: filter.after };
+    let q = bounded(filter.q, "q", 200, &ctx)?;
     let after: Option<(String, SpaceId)> = part.after(&ctx)?;
     let limit = part.limit(&ctx)?;
     if actor.may(&Act::ReadAll).is_err() {
-        return ok(List::whole(own(&deps, &ctx, &actor, filter.q.as_deref()).await?));
+        return ok(List::whole(own(&deps, &ctx, &actor, q.as_deref()).await?));
     }
-    let page = spaces::page(&mut &deps.db, filter.q.as_deref(), after.as_ref(), limit).await.map_err(read(&ctx))?;
+    let page = spaces::page(&mut &deps.db, q.as_deref(), after.as_ref(), limit).await.map_err(read(&ctx))?;
     ok(List::page(page, |s| (fold(&s.name), s.id.clone()), Space::from))
 }
 
@@ -234,7 +237,7 @@ struct EditSpace {
 }
 
 /// Change a Space.
-#[utoipa::path(patch, operation_id = "change_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header)), request_body = EditSpace, responses((status = 200, body = Space), Problems))]
+#[utoipa::path(patch, operation_id = "change_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditSpace, responses((status = 200, body = Space), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -256,7 +259,7 @@ async fn edit(
 }
 
 /// Remove a Space from ODCM. Accounts and teams there stay as they are.
-#[utoipa::path(delete, operation_id = "remove_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "remove_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
 async fn delete(
     State(deps): State<Deps>,
     ctx: Ctx,

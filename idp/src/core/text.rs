@@ -93,6 +93,11 @@ impl Username {
     }
 }
 
+/// Marks with which one name can be made to look like another (Unicode TR36 §2.10).
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// A name for people to read: 1 to 64 characters (what Octopus accepts), no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -105,8 +110,9 @@ impl DisplayName {
     /// A refusal that names `field`.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, Refusal> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !(1..=64).contains(&text.chars().count()) || text.chars().any(char::is_control) {
-            return Err(Refusal::invalid(field, "name.invalid", "A name has 1 to 64 characters."));
+        if !(1..=64).contains(&text.chars().count()) || text.chars().any(|c| c.is_control() || turns_text(c)) {
+            let text = "A name has 1 to 64 characters, without control characters and marks that turn the direction of text.";
+            return Err(Refusal::invalid(field, "name.invalid", text));
         }
         Ok(Self(text))
     }

@@ -98,7 +98,11 @@ impl<T: DeserializeOwned> FromRequest<Deps> for Json<T> {
     async fn from_request(request: Request, deps: &Deps) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
         let read = read(&parts, body, "application/json", JSON_LIMIT).await;
-        let value = read.and_then(|bytes| json(&bytes));
+        let value = read.and_then(|bytes| match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
+            // serde would take a list of values for a struct
+            Some(b'[') => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body.invalid", "The body must be a JSON object.")),
+            _ => json(&bytes),
+        });
         value.map(Self).map_err(|problem| pages::fault(deps, &Ctx::of(deps, &parts), problem))
     }
 }

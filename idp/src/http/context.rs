@@ -2,7 +2,7 @@
 
 use super::cookies;
 use crate::deps::Deps;
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -73,14 +73,16 @@ impl Ctx {
             None => deps.entropy.id(deps.clock.now()).hyphenated().to_string(),
         };
         let secure = deps.settings.public.secure();
+        // a nested router sees the rest of the path only
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let chosen = cookies::find(headers, &cookies::Cookie::Lang.name(secure));
         Self {
             address: client_address(peer.to_canonical(), headers, &deps.settings.trusted_proxies),
             request_id,
             lang: deps.pages.pick_language(chosen, text(header::ACCEPT_LANGUAGE)),
-            path: parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
+            path: uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
             user_agent: text(header::USER_AGENT).map(|ua| ua.chars().filter(|c| !c.is_control()).take(200).collect()),
-            html: !parts.uri.path().starts_with("/api/") && text(header::ACCEPT).is_some_and(|a| a.contains("text/html")),
+            html: !uri.path().starts_with("/api/") && text(header::ACCEPT).is_some_and(|a| a.contains("text/html")),
             safe: matches!(parts.method, Method::GET | Method::HEAD),
             headers: headers.clone(),
             secure,
