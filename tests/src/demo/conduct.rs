@@ -4,7 +4,7 @@ use crate::Demo;
 use crate::children::{Process, run_to_end};
 use crate::octopus::Admin;
 use crate::print::{complain, say, step};
-use crate::seed::{self, Seeded};
+use crate::seed::{self, Seeded, write_private};
 use odcm_tests::harness::{asked_to_end, until};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -164,15 +164,16 @@ fn agent_state(demo: &Demo, planet: &Planet) -> PathBuf {
     demo.data.join(format!("agent-{}", planet.slug))
 }
 
-/// At the first run: the Space's administrator makes a key for the agent and binds a team; the agent enrols.
+/// At the first run: the Space's administrator binds a team; the agent enrols with the key of the service account `odcm-agent`.
 async fn enrol(demo: &Demo, planet: &Planet, seeded: &Seeded, odcm: &str) -> Result<(), String> {
     let state = agent_state(demo, planet);
     if state.exists() {
         return Ok(());
     }
-    let admin = Admin::new(planet.port, seeded.admin_key(planet)?)?;
+    let key = seeded.admin_key(planet)?;
+    let admin = Admin::new(planet.port, key)?;
     let key_file = demo.data.join(format!("agent-{}.key", planet.slug));
-    std::fs::write(&key_file, admin.agent_key().await?).map_err(|e| e.to_string())?;
+    write_private(&key_file, key)?;
     for (team, environment, group, group_name) in seeded.bindings(planet) {
         admin.bind(team, environment, group, group_name).await?;
     }

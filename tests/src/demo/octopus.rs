@@ -102,20 +102,6 @@ impl Admin {
         self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await
     }
 
-    /// Makes the agent's service account, an administrator, and gives its API key.
-    pub async fn agent_key(&self) -> Result<String, String> {
-        let user =
-            self.post("/api/users", &json!({"Username": "odcm-agent", "DisplayName": "ODCM agent", "IsService": true})).await?;
-        let id = text(&user, "Id")?;
-        let mut team = self.get("/api/teams/teams-administrators").await?;
-        if let Some(members) = team.get_mut("MemberUserIds").and_then(Value::as_array_mut) {
-            members.push(json!(id));
-        }
-        self.send(self.http.put(format!("{}/api/teams/teams-administrators", self.base)).json(&team)).await?;
-        let key = self.post(&format!("/api/users/{id}/apikeys"), &json!({"Purpose": "ODCM agent"})).await?;
-        text(&key, "ApiKey")
-    }
-
     /// Makes a team whose members may deploy to `environment`, and binds an ODCM group to it: what the administrator of a Space
     /// does on its teams page.
     pub async fn bind(&self, team: &str, environment: &str, group: &str, group_name: &str) -> Result<(), String> {
