@@ -1,5 +1,5 @@
 //! RFC 6749 §2.3 and OpenID Connect Core §9: how a client proves itself. One way per request; Basic credentials are
-//! form-encoded inside (§2.3.1); the way must be the registered one; secrets are compared as SHA-256 in constant time.
+//! form-encoded inside (§2.3.1); a client that keeps a secret must show it, in the header or in the body; secrets are compared as SHA-256 in constant time.
 
 use super::parameters::{Params, form_decode};
 use crate::core::client::{AuthMethod, Client};
@@ -65,7 +65,10 @@ pub fn check(shown: &Shown, stored: Option<&(Client, Vec<Vec<u8>>)>) -> Result<O
     // Hashed for unknown clients as well, so that the time tells nothing.
     let given = shown.secret.as_ref().map(|secret| sha256(secret.as_bytes()));
     let (client, hashes) = stored.ok_or_else(refused)?;
-    if !client.enabled || client.settings.token_endpoint_auth_method != shown.method {
+    // RFC 6749 §2.3.1: whoever has a secret may show it in the header or in the body, and relying parties guess; what
+    // counts is that a client registered with a secret shows one, and a public one does not.
+    let keeps_secret = |method| method != AuthMethod::None;
+    if !client.enabled || keeps_secret(client.settings.token_endpoint_auth_method) != keeps_secret(shown.method) {
         return Err(refused());
     }
     match (shown.method, given) {
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_registered_way_and_a_valid_secret() {
+    fn whoever_keeps_a_secret_shows_a_valid_one() {
         let hash = |s: &str| sha256(s.as_bytes()).to_vec();
         let client = application();
         let stored = (client.clone(), vec![hash("old"), hash("new")]);
@@ -132,7 +135,8 @@ mod tests {
             (basic, Some("other"), false),
             (basic, Some(""), false),
             (basic, None, false),
-            (post, Some("new"), false),
+            (post, Some("new"), true),
+            (post, Some("other"), false),
             (none, None, false),
         ] {
             assert_eq!(check(&show(method, secret), Some(&stored)).is_ok(), fine, "{method:?} {secret:?}");
