@@ -11,7 +11,7 @@ use crate::core::policy::{Act, Actor};
 use crate::core::{Refusal, Timestamp};
 use crate::deps::Deps;
 use crate::storage::revocation::{Door, door};
-use crate::storage::{self, Rowish, Tx, bindings, directory, marks, people};
+use crate::storage::{self, Rowish, Tx, bindings, directory, marks, people, revocation};
 use std::collections::BTreeSet;
 
 /// Whether a Space admits a person at `now`, decided on facts read in this transaction. For every token endpoint.
@@ -252,5 +252,13 @@ pub async fn due_changes(tx: &mut Tx, since: Timestamp, now: Timestamp) -> stora
     let spaces = directory::due_spaces(tx, since, now).await?;
     // marking as a removal only puts a Space first; what began and what ended the projection sees
     marks::mark_removals(tx, &spaces, now).await?;
+    // codes and refresh families of whoever lost entry by time alone end, so that a later grant does not revive them
+    for space in &spaces {
+        for holder in revocation::held_of_space(tx, space, now).await? {
+            if !admits_client(tx, &holder.person_id, &holder.client_id, now).await? {
+                revocation::end_of_client(tx, &holder, now).await?;
+            }
+        }
+    }
     Ok(spaces)
 }

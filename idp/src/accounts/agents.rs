@@ -1,6 +1,7 @@
 //! Agents: one-time enrolment codes, enrolment, revocation; and what administrators decide for them: adoption of existing
 //! accounts (rules A6) and confirmed sweeps (rules A3).
 
+use super::desk::record;
 use super::{Error, Result};
 use crate::core::Refusal;
 use crate::core::change::Change;
@@ -10,7 +11,7 @@ use crate::core::time::Timestamp;
 use crate::crypto::hash::sha256;
 use crate::deps::Deps;
 use crate::run_tx;
-use crate::storage::{self, adoption, agents, audit, bindings, documents, links, marks, reports, sections};
+use crate::storage::{self, adoption, agents, bindings, documents, links, marks, reports, sections};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, EnrolmentRequest, SweepCandidate};
 use serde_json::json;
@@ -61,7 +62,7 @@ pub async fn create_enrolment_code(deps: &Deps, actor: &Actor, space: &SpaceId) 
         let change = Change::new("agent.code", "space", space.as_str(), row.name)
             .in_space(space)
             .after(json!({ "expires_at": expires_at.rfc3339() }));
-        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        record(tx, deps, actor, now, &change).await?;
         Result::Ok(())
     })?;
     Ok(EnrolmentCode { code, expires_at })
@@ -175,7 +176,7 @@ pub async fn enrol(deps: &Deps, request: &EnrolmentRequest, address: &str, reque
         change.after = Some(json!({
             "installation_id": request.installation_id, "base_url": request.base_url, "server_version": request.server_version,
         }));
-        audit::write(tx, &deps.entropy, now, &actor, &change).await?;
+        record(tx, deps, &actor, now, &change).await?;
         marks::mark(tx, &BTreeSet::from([space.clone()]), now).await?;
         let (deployment, _) = agents::deployment(tx).await?;
         Ok::<_, Error>(Enrolled { agent: id.clone(), space, space_name: row.name, deployment })
@@ -201,7 +202,7 @@ pub async fn revoke(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Agent
             .await?
             .ok_or_else(|| Refusal::conflict("agent.none", "No agent is enrolled for this Space."))?;
         let change = Change::new("agent.revoke", "agent", id.as_str(), row.name).in_space(space);
-        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        record(tx, deps, actor, now, &change).await?;
         Result::Ok(id)
     })?;
     deps.agents.ring();
@@ -301,7 +302,7 @@ pub async fn decide_adoption(
         let mut change = Change::new("adoption.decide", "person", person.as_str(), row.name).in_space(space);
         change.before = before;
         change.after = Some(parse::<serde_json::Value>("decision", &text)?);
-        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        record(tx, deps, actor, now, &change).await?;
         marks::mark(tx, &BTreeSet::from([space.clone()]), now).await?;
         Ok::<_, Error>(())
     })?;
@@ -361,7 +362,7 @@ pub async fn confirm_sweep(deps: &Deps, actor: &Actor, space: &SpaceId, team: &s
         let change = Change::new("sweep.confirm", "team", team, format!("{}: {}", row.name, candidate.team_name))
             .in_space(space)
             .after(json!({ "people": candidate.people }));
-        audit::write(tx, &deps.entropy, now, actor, &change).await?;
+        record(tx, deps, actor, now, &change).await?;
         marks::mark_removals(tx, &BTreeSet::from([space.clone()]), now).await?;
         Ok::<_, Error>(())
     })?;

@@ -1,7 +1,8 @@
 //! Clients: create, change, restrict, rotate secrets. A secret is shown once; only its SHA-256 is stored. Secrets of Spaces
 //! are made by their agents and arrive as hashes (rules B9).
 
-use super::{Error, Result};
+use super::desk::record;
+use super::{Error, Result, access};
 use crate::core::change::Change;
 use crate::core::client::{Client, ClientKind, ClientSettings};
 use crate::core::ids::{ClientId, GroupId, SpaceId};
@@ -12,7 +13,7 @@ use crate::crypto::seal::Place;
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::clients::{self as rows, SecretRow};
-use crate::storage::{self, Tx, audit, reports, tokens};
+use crate::storage::{self, Tx, reports, revocation, tokens};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -84,7 +85,7 @@ pub async fn create(deps: &Deps, actor: &Actor, new: NewClient) -> Result<Create
             rows::add_secret(tx, &client.id, &sha256(secret.as_bytes()), 1, now, now).await?;
         }
         let change = Change::new("client.create", "client", client.id.as_str(), client.name.as_str());
-        audit::write(tx, &deps.entropy, now, actor, &change.after(shown(&client, &new.groups))).await?;
+        record(tx, deps, actor, now, &change.after(shown(&client, &new.groups))).await?;
         Ok(())
     });
     done?;
@@ -149,9 +150,15 @@ pub async fn edit(deps: &Deps, actor: &Actor, id: &ClientId, version: Option<i64
             }
             None => groups,
         };
+        // whoever the client no longer admits holds nothing of it any more (rules C1)
+        for holder in revocation::held_of_client(tx, id, now).await? {
+            if !client.enabled || !access::admits_client(tx, &holder.person_id, id, now).await? {
+                revocation::end_of_client(tx, &holder, now).await?;
+            }
+        }
         let change =
             Change { space: client.space().cloned(), ..Change::new("client.edit", "client", id.as_str(), client.name.as_str()) };
-        audit::write(tx, &deps.entropy, now, actor, &change.before(before).after(shown(&client, &groups))).await?;
+        record(tx, deps, actor, now, &change.before(before).after(shown(&client, &groups))).await?;
         Ok::<_, Error>(client)
     })
 }
@@ -182,7 +189,7 @@ pub async fn rotate_secret(deps: &Deps, actor: &Actor, id: &ClientId, end_previo
         rows::add_secret(tx, id, &sha256(secret.as_bytes()), generation, now, until).await?;
         let change = Change::new("client.rotate_secret", "client", id.as_str(), client.name.as_str());
         let after = json!({"generation": generation, "previous_valid_until": until});
-        audit::write(tx, &deps.entropy, now, actor, &change.after(after)).await?;
+        record(tx, deps, actor, now, &change.after(after)).await?;
         Ok(())
     });
     done?;
@@ -235,7 +242,7 @@ pub async fn store_space_secret(
     let change = Change::new("client.rotate_secret", "client", client.id.as_str(), client.name.as_str()).in_space(space);
     // the first half of a hash of 32 random bytes gives nothing away and names the secret
     let after = json!({"generation": generation, "sha256_begin": hex(hash).get(..16)});
-    Ok(audit::write(tx, &deps.entropy, now, actor, &change.after(after)).await?)
+    Ok(record(tx, deps, actor, now, &change.after(after)).await?)
 }
 
 /// A dead code: it redeems nothing, but a correctly authenticated token request that shows it proves that the Space knows

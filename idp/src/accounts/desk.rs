@@ -1,13 +1,13 @@
 //! What every use case of the directory shares: who acts and when, the audit line, the marks, and what dies with access.
 
 use super::{Result, access};
-use crate::core::Timestamp;
+use crate::core::{Refusal, Timestamp};
 use crate::core::change::Change;
 use crate::core::ids::{GroupId, PersonId, SpaceId};
-use crate::core::policy::{Act, Actor, OwnerFacts, lockout};
+use crate::core::policy::{Act, Actor, OwnerFacts, Via, lockout};
 use crate::deps::Deps;
 use crate::storage::revocation::Holder;
-use crate::storage::{Tx, audit, marks, revocation, rights};
+use crate::storage::{Tx, audit, marks, people, revocation, rights};
 use std::collections::BTreeSet;
 
 /// Whether somebody may lose something by a change: such Spaces are projected first (rules B1).
@@ -29,9 +29,9 @@ impl<'a> Desk<'a> {
         Self { deps, actor, now: deps.clock.now() }
     }
 
-    /// Writes the audit line of a change.
+    /// Writes the audit line of a change, see [`record`].
     pub(super) async fn audit(&self, tx: &mut Tx, change: &Change) -> Result<()> {
-        Ok(audit::write(tx, &self.deps.entropy, self.now, self.actor, change).await?)
+        record(tx, self.deps, self.actor, self.now, change).await
     }
 
     /// Notes a change of the directory: marks in id order, revision, audit line.
@@ -77,6 +77,21 @@ impl<'a> Desk<'a> {
             .collect();
         Ok(lockout(&facts)?)
     }
+}
+
+/// Writes the audit line of a change, unless the actor may no longer act. The rights of an actor were read when the request
+/// began, and its body may arrive much later: whoever was disabled or lost a right meanwhile changes nothing any more.
+pub(super) async fn record(tx: &mut Tx, deps: &Deps, actor: &Actor, now: Timestamp, change: &Change) -> Result<()> {
+    if let (Via::Session | Via::Token(_), Some(person)) = (&actor.via, &actor.person) {
+        // giving up one's own rights is the one change after which they need not hold
+        let gives_up = change.object_id == person.as_str() && matches!(change.action, "person.disable" | "right.take");
+        let active = people::find(tx, person).await?.is_some_and(|p| p.active);
+        let held = rights::in_force(tx, person, now).await?;
+        if !gives_up && !(active && actor.rights.iter().all(|right| held.contains(right))) {
+            return Err(Refusal::forbidden("right.changed", "Your rights changed while you did this. Nothing was done.").into());
+        }
+    }
+    Ok(audit::write(tx, &deps.entropy, now, actor, change).await?)
 }
 
 /// A span for the audit.

@@ -3,6 +3,7 @@
 //! A rotation publishes the new key at once and lets it sign [`LEAD_S`] seconds later; nodes reload the ring every
 //! [`RELOAD_S`] seconds, clients may keep the key set [`JWKS_MAX_AGE_S`] seconds, and `LEAD_S` is greater than both together.
 
+use super::desk::record;
 use super::{Error, Result};
 use crate::core::change::Change;
 use crate::core::keyset::{self, Alg, KeyFacts, KeyState, NEEDED, Purpose, Step};
@@ -114,7 +115,7 @@ pub async fn rotate(deps: &Deps, actor: &Actor, alg: Alg) -> Result<String> {
         }
         rows::insert(tx, &key, &public, now).await?;
         let change = Change::new("key.publish", "signing_key", key.facts.kid.clone(), alg.as_str());
-        audit::write(tx, &deps.entropy, now, actor, &change.after(json!({"alg": alg, "signs_at": now.plus_secs(LEAD_S)})))
+        record(tx, deps, actor, now, &change.after(json!({"alg": alg, "signs_at": now.plus_secs(LEAD_S)})))
             .await?;
         Ok(())
     });

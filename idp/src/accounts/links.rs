@@ -11,7 +11,7 @@ use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::credentials::{self, Link, Purpose};
 use crate::storage::people::{self, Person};
-use crate::storage::{Tx, revocation};
+use crate::storage::{Tx, revocation, throttle};
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// A link that was just made. The only time that its secret is known.
@@ -108,6 +108,9 @@ async fn set_password_in(
     credentials::drop_links(tx, &id).await?;
     revocation::end_sessions(tx, &id, None, now).await?;
     revocation::end_tokens(tx, &id, now).await?;
+    // a reset is what people do when somebody else knew the password: whatever that one made or trusted goes as well
+    revocation::end_api_tokens(tx, &id, now).await?;
+    throttle::forget_devices(tx, &id).await?;
     let actor = Actor {
         person: Some(id.clone()),
         name: person.username.clone(),

@@ -6,7 +6,7 @@ use super::names::{self, Reuse};
 use super::{Error, Result};
 use crate::core::change::Change;
 use crate::core::ids::{EmailId, PersonId};
-use crate::core::policy::{Act, Actor, Right, Role, Scope};
+use crate::core::policy::{Act, Actor, Right, Role, Scope, Via};
 use crate::core::text::{DisplayName, Email, Username};
 use crate::core::{Refusal, Timestamp};
 use crate::deps::Deps;
@@ -295,6 +295,8 @@ async fn enable_in(tx: &mut Tx, desk: &Desk<'_>, id: &PersonId, reason: &str) ->
 pub async fn end_sessions(deps: &Deps, actor: &Actor, id: &PersonId) -> Result<u64> {
     if actor.person.as_ref() != Some(id) {
         actor.may(&Act::ManagePeople)?;
+    } else if matches!(&actor.via, Via::Token(scopes) if !scopes.write) {
+        return Err(Refusal::forbidden("token.read_only", "This token may only read.").into());
     }
     let desk = Desk::new(deps, actor);
     run_tx!(deps.db, "person.end_sessions", |tx| end_sessions_in(tx, &desk, id).await)

@@ -57,6 +57,13 @@ impl MasterKey {
     /// When the file cannot be read, made, or is not a key.
     pub fn read_or_create(path: &Path, entropy: &Entropy) -> Result<Self, CryptoError> {
         let fault = |what: &str, e: std::io::Error| CryptoError(format!("{what} {}: {e}", path.display()));
+        #[cfg(unix)]
+        if let Ok(meta) = std::fs::metadata(path)
+            && std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o077 != 0
+        {
+            let text = "is readable by others than its owner; make it private with chmod 600";
+            return Err(CryptoError(format!("{} {text}", path.display())));
+        }
         match std::fs::read_to_string(path) {
             Ok(text) => return Self::parse(&text).map_err(|e| CryptoError(format!("{}: {}", path.display(), e.0))),
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fault("cannot read", e)),

@@ -84,5 +84,5 @@ pub async fn find(db: &mut impl Rowish, hash: &[u8]) -> Result<Option<StoredCode
 /// # Errors
 /// Any storage error.
 pub async fn sweep(tx: &mut Tx, before: Timestamp) -> Result<u64> {
-    tx.exec(sql!("DELETE FROM auth_code WHERE expires_at < $1"), &[&before]).await
+    tx.exec(sql!("DELETE FROM auth_code WHERE expires_at < $1 AND (used_at IS NULL OR NOT EXISTS (SELECT 1 FROM token_family f WHERE f.id = auth_code.family))"), &[&before]).await
 }

@@ -42,6 +42,32 @@ pub async fn held_below(db: &mut impl Rowish, group: &GroupId, now: Timestamp) -
     .await
 }
 
+/// What people hold of a client.
+///
+/// # Errors
+/// Any storage error.
+pub async fn held_of_client(db: &mut impl Rowish, client: &ClientId, now: Timestamp) -> Result<Vec<Holder>> {
+    db.all(
+        sql!(
+            "SELECT person_id, client_id FROM auth_code WHERE client_id = $1 AND expires_at > $2 UNION SELECT person_id, client_id FROM token_family WHERE client_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY person_id, client_id"
+        ),
+        &[client, &now],
+    )
+    .await
+}
+
+/// What people hold of the client of a Space.
+///
+/// # Errors
+/// Any storage error.
+pub async fn held_of_space(db: &mut impl Rowish, space: &SpaceId, now: Timestamp) -> Result<Vec<Holder>> {
+    let client: Option<(ClientId,)> = db.opt(sql!("SELECT id FROM client WHERE space_id = $1"), &[space]).await?;
+    match client {
+        Some((client,)) => held_of_client(db, &client, now).await,
+        None => Ok(Vec::new()),
+    }
+}
+
 /// What decides whether a client admits a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Door {

@@ -12,7 +12,7 @@ use crate::deps::Deps;
 use crate::http::{Ctx, Problem, with_request_id};
 use crate::{api, login, pages, portal, protocols};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -56,10 +56,12 @@ async fn wrong_method(State(deps): State<Deps>, ctx: Ctx) -> Response {
 
 /// Gives up on a request after [`TIME_LIMIT`].
 async fn give_up(State(deps): State<Deps>, ctx: Ctx, request: Request, next: Next) -> Response {
+    // the pattern, not the address: that may hold a one-time secret
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |p| p.as_str().to_owned());
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            tracing::warn!(request_id = %ctx.request_id, path = %ctx.path, "gave up after {TIME_LIMIT:?}");
+            tracing::warn!(request_id = %ctx.request_id, route, "gave up after {TIME_LIMIT:?}");
             let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "This took too long. Try again in a moment.");
             pages::fault(&deps, &ctx, problem)
         }

@@ -28,10 +28,12 @@ pub(super) async fn answer(deps: &Deps, client: &Client, params: &Params) -> Res
             }
             RefreshState::Worthless => return Ok(Err(OauthError::invalid_grant())),
         };
-        let scopes = match scope::narrowed(&token.data.scope, params.get("scope")) {
+        let mut scopes = match scope::narrowed(&token.data.scope, params.get("scope")) {
             Ok(scopes) => scopes,
             Err(refused) => return Ok(Err(refused)),
         };
+        // what an administrator took from the client since then is not given any more
+        scopes.retain(|scope| client.settings.scopes.contains(scope));
         let Ok(open) = entry::check(tx, client, &token.person, now).await? else {
             tokens::revoke_family(tx, &token.family, now).await?;
             return Ok(Err(OauthError::invalid_grant()));
