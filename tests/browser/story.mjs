@@ -1,4 +1,5 @@
 // The story of the README, as Bob, Barry and a Space's administrator would live it. Screenshots go to tests/browser/shots.
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
@@ -168,6 +169,11 @@ await test('a killed agent: pending and offline are shown, then it converges', a
   await watch.goto(`${demo.odcm}/admin/spaces/${demo.space_ids.mars}`);
   await watch.getByText('offline').first().waitFor();
   await shot(watch, '11-offline');
+  const agent = spawn(demo.program, ['agent', 'run', '--state', demo.agent_state.mars], { stdio: ['pipe', 'ignore', 'ignore'] });
+  try {
+    await until('the agent has caught up', async () => { const s = await api('GET', `/spaces/${demo.space_ids.mars}/status`); return s.agent.connected && !s.sections.access.pending; }, 30_000);
+    is('Geoff is back in Mars and in the team', (await account('mars', 'geoff')).IsActive && await isMember('mars', 'Developers', 'geoff'));
+  } finally { agent.stdin.end(); }
 });
 await test('"why can Bob enter Mars?" answers with the path', async () => {
   const id = (await api('GET', '/people?q=bob')).items[0].id;

@@ -150,7 +150,8 @@ async fn start(
     seeded.wait_until_applied().await?;
     if let Some(file) = &demo.describe {
         let pids = processes.iter().map(|p| (p.name.clone(), p.pid())).collect();
-        seeded.describe(file, &odcm, planets, pids).await?;
+        let states = planets.iter().map(|p| (p.slug, agent_state(demo, p).display().to_string())).collect();
+        seeded.describe(file, &odcm, planets, pids, states).await?;
     }
     print_guide(demo, planets, seeded, processes);
     Ok(())

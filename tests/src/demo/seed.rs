@@ -217,6 +217,7 @@ impl Seeded {
         odcm: &str,
         planets: &[Planet],
         pids: BTreeMap<String, Option<u32>>,
+        agent_states: BTreeMap<&str, String>,
     ) -> Result<(), String> {
         let urls: BTreeMap<&str, String> = planets.iter().map(|p| (p.slug, p.url())).collect();
         let barry = storage::people::by_sign_in_name(&mut &self.deps.db, "barry").await.map_err(|e| e.to_string())?;
@@ -230,6 +231,7 @@ impl Seeded {
             "odcm": odcm, "spaces": urls, "passwords": self.passwords, "pids": pids, "token": token.secret,
             "groups": self.kept.groups, "space_ids": self.kept.spaces,
             "admin_keys": self.kept.admin_keys, "admin_passwords": self.kept.admin_passwords,
+            "program": std::env::current_exe().map_err(|e| e.to_string())?, "agent_state": agent_states,
         });
         write_private(file, &all.to_string())
     }
