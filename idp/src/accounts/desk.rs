@@ -1,10 +1,10 @@
 //! What every use case of the directory shares: who acts and when, the audit line, the marks, and what dies with access.
 
 use super::{Result, access};
-use crate::core::{Refusal, Timestamp};
 use crate::core::change::Change;
 use crate::core::ids::{GroupId, PersonId, SpaceId};
 use crate::core::policy::{Act, Actor, OwnerFacts, Via, lockout};
+use crate::core::{Refusal, Timestamp};
 use crate::deps::Deps;
 use crate::storage::revocation::Holder;
 use crate::storage::{Tx, audit, marks, people, revocation, rights};

@@ -115,8 +115,7 @@ pub async fn rotate(deps: &Deps, actor: &Actor, alg: Alg) -> Result<String> {
         }
         rows::insert(tx, &key, &public, now).await?;
         let change = Change::new("key.publish", "signing_key", key.facts.kid.clone(), alg.as_str());
-        record(tx, deps, actor, now, &change.after(json!({"alg": alg, "signs_at": now.plus_secs(LEAD_S)})))
-            .await?;
+        record(tx, deps, actor, now, &change.after(json!({"alg": alg, "signs_at": now.plus_secs(LEAD_S)}))).await?;
         Ok(())
     });
     done?;
