@@ -14,7 +14,9 @@ use odcm_wire::{VERSIONS, negotiate};
 use serde_json::json;
 use std::time::Duration;
 
-/// How long the handshake may take.
+/// How long a stranger may be silent before its hello.
+const HELLO_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the whole handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest message of the handshake, in bytes.
 const MAX_HELLO: usize = 64 * 1024;
@@ -61,8 +63,11 @@ pub(super) async fn shake(deps: &Deps, hub: &Hub, socket: &mut WebSocket) -> std
     });
     let challenge = text_of(&challenge)?;
     let (hello_text, proof) = tokio::time::timeout(PATIENCE, async {
-        socket.send(Message::Text(challenge.clone())).await.map_err(|_| Stop::Gone)?;
-        let hello = receive(socket).await?;
+        let hello = tokio::time::timeout(HELLO_PATIENCE, async {
+            socket.send(Message::Text(challenge.clone())).await.map_err(|_| Stop::Gone)?;
+            receive(socket).await
+        });
+        let hello = hello.await.map_err(|_| Stop::Gone)??;
         let proof = receive(socket).await?;
         Ok::<_, Stop>((hello, proof))
     })

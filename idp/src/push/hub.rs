@@ -6,15 +6,15 @@ use crate::deps::Deps;
 use axum::extract::ws::Utf8Bytes;
 use odcm_wire::latest::{FromServer, Heartbeat, RefusalCode};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 /// Connections that have not proven anything yet.
-const HANDSHAKES_AT_ONCE: usize = 32;
-/// Handshakes of one address at once: one busy site must not keep the others out.
-const HANDSHAKES_OF_ADDRESS: usize = 8;
+const HANDSHAKES_AT_ONCE: usize = 256;
+/// Handshakes of one network at once: one busy site must not keep the others out.
+const HANDSHAKES_OF_NETWORK: usize = 8;
 
 /// The connections of this node. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +50,7 @@ pub(super) struct Signal {
 pub(super) struct Seat {
     hub: Hub,
     space: SpaceId,
+    agent: AgentId,
     epoch: i64,
     /// What the connection is told.
     pub signal: watch::Receiver<Signal>,
@@ -60,7 +61,7 @@ pub(super) struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut connections = self.hub.connections();
-        if connections.get(&self.space).is_some_and(|h| h.epoch == self.epoch) {
+        if connections.get(&self.space).is_some_and(|h| h.agent == self.agent && h.epoch == self.epoch) {
             connections.remove(&self.space);
         }
     }
@@ -69,16 +70,16 @@ impl Drop for Seat {
 /// A handshake under way.
 pub(super) struct Door {
     hub: Hub,
-    address: IpAddr,
+    network: IpAddr,
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
         let mut open = self.hub.0.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(n) = open.get_mut(&self.address) {
+        if let Some(n) = open.get_mut(&self.network) {
             *n -= 1;
             if *n == 0 {
-                open.remove(&self.address);
+                open.remove(&self.network);
             }
         }
     }
@@ -112,12 +113,13 @@ impl Hub {
         if *self.draining.borrow() {
             return None;
         }
+        let network = network(address);
         let mut open = self.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.values().sum::<usize>() >= HANDSHAKES_AT_ONCE || open.get(&address).is_some_and(|n| *n >= HANDSHAKES_OF_ADDRESS) {
+        if open.values().sum::<usize>() >= HANDSHAKES_AT_ONCE || open.get(&network).is_some_and(|n| *n >= HANDSHAKES_OF_NETWORK) {
             return None;
         }
-        *open.entry(address).or_default() += 1;
-        Some(Door { hub: self.clone(), address })
+        *open.entry(network).or_default() += 1;
+        Some(Door { hub: self.clone(), network })
     }
 
     /// Seats an accepted connection; an older one of the same Space ends. `None` when a newer one sits there already, or
@@ -133,7 +135,8 @@ impl Hub {
         if let Some(old) = connections.insert(space.clone(), handle) {
             old.end(RefusalCode::Superseded, None);
         }
-        Some(Seat { hub: self.clone(), space: space.clone(), epoch, signal: listen, beat: self.beat.subscribe() })
+        let (agent, beat) = (agent.clone(), self.beat.subscribe());
+        Some(Seat { hub: self.clone(), space: space.clone(), agent, epoch, signal: listen, beat })
     }
 
     /// There may be something to send to the agent of a Space.
@@ -203,7 +206,57 @@ impl Handle {
     }
 }
 
+/// The network of an address that is counted: an IPv6 customer has a /64 at least.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 /// The connection epoch as the wire writes it.
 pub(super) fn wire_epoch(epoch: i64) -> u64 {
     unsigned(epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v6(network: u128, host: u128) -> IpAddr {
+        IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) | (network << 64) | host))
+    }
+
+    #[test]
+    fn one_network_takes_few_places_however_many_addresses_it_has() {
+        let hub = Hub::new("node".into(), 1);
+        let mut doors: Vec<_> = (0..8).filter_map(|host| hub.knock(v6(1, host))).collect();
+        assert_eq!(doors.len(), 8);
+        assert!(hub.knock(v6(1, 99)).is_none(), "the ninth of the /64");
+        // Four silent networks, and many more, keep nobody out.
+        for net in 2..32 {
+            doors.extend((0..8).filter_map(|host| hub.knock(v6(net, host))));
+        }
+        assert_eq!(doors.len(), 248);
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(network(mapped), IpAddr::from([192, 0, 2, 1]));
+        doors.extend((0..8).filter_map(|_| hub.knock(mapped)));
+        assert!(hub.knock(v6(77, 1)).is_none(), "all places are taken");
+        doors.clear();
+        assert!(hub.knock(v6(77, 1)).is_some());
+    }
+
+    #[test]
+    fn a_seat_that_is_left_late_frees_no_place_of_another_agent() {
+        let hub = Hub::new("node".into(), 1);
+        let space = SpaceId::parse("018f0000-0000-7000-8000-000000000001").unwrap();
+        let agent = |n: u8| AgentId::parse(&format!("018f0000-0000-7000-8000-00000000000{n}")).unwrap();
+        let old = hub.seat(&space, &agent(1), 1).unwrap();
+        // Enrolled anew: the epochs of the new agent begin at one again.
+        let new = hub.seat(&space, &agent(2), 1).unwrap();
+        drop(old);
+        assert_eq!(hub.count(), 1);
+        drop(new);
+        assert_eq!(hub.count(), 0);
+    }
 }
