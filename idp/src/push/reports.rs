@@ -22,6 +22,8 @@ use std::ops::ControlFlow;
 
 /// Longest name of a thing in a Space.
 const MAX_NAME: usize = 300;
+/// Items of a Space and section that are stored; the rest is logged.
+const MAX_ITEMS: usize = 20_000;
 /// Longest sentence.
 const MAX_SENTENCE: usize = 1000;
 /// Differences stored of one report; the rest is counted.
@@ -164,33 +166,58 @@ pub(super) async fn replace_items(tx: &mut Tx, c: &Peer, head: &SectionRow, list
         }
     }
     table::clear_items(tx, &c.space, &head.section).await?;
-    for item in list {
-        put_item(tx, c, &head.section, item).await?;
-    }
+    put_bounded(tx, c, &head.section, list.iter()).await?;
     sections::count_failed(tx, &c.space, &head.section).await?;
     Ok(())
 }
 
 async fn put_items(tx: &mut Tx, c: &Peer, list: &[ItemResult]) -> Result<()> {
-    for item in list {
-        let section = if item.item.starts_with("setting/") { Section::Authentication } else { Section::Access };
-        put_item(tx, c, section.as_str(), item).await?;
-    }
-    for section in [Section::Access, Section::Authentication] {
+    let (settings, access): (Vec<_>, Vec<_>) = list.iter().partition(|item| item.item.starts_with("setting/"));
+    for (section, items) in [(Section::Access, access), (Section::Authentication, settings)] {
+        put_bounded(tx, c, section.as_str(), items.into_iter()).await?;
         sections::count_failed(tx, &c.space, section.as_str()).await?;
     }
     Ok(())
 }
 
+/// Stores items while there is room; those that are known already are always brought up to date.
+async fn put_bounded(tx: &mut Tx, c: &Peer, section: &str, list: impl Iterator<Item = &ItemResult>) -> Result<()> {
+    let mut known = table::item_names(tx, &c.space, section).await?;
+    let mut refused = 0usize;
+    for item in list {
+        if !is_item_name(&item.item) {
+            tracing::warn!(space = %c.space, "an item with an impossible name is ignored");
+        } else if item.state == ItemState::Applied && item.residual.is_empty() {
+            if known.remove(&item.item) {
+                table::remove_item(tx, &c.space, section, &item.item).await?;
+            }
+        } else if known.len() >= MAX_ITEMS && !known.contains(&item.item) {
+            refused += 1;
+        } else {
+            put_item(tx, c, section, item).await?;
+            known.insert(item.item.clone());
+        }
+    }
+    if refused > 0 {
+        tracing::warn!(space = %c.space, section, refused, "the agent reports too many items; the rest is not stored");
+        c.deps.metrics.count("odcm_agent_messages_refused_total", &[("why", "items")]);
+    }
+    Ok(())
+}
+
+/// Whether an item has one of the documented names: `person/ID`, `member/GROUP/PERSON`, `team/TEAM`, `setting/NAME`. Only
+/// the name of a group may hold a slash.
+fn is_item_name(item: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && !part.contains('/');
+    let known = match item.split_once('/') {
+        Some(("person" | "team" | "setting", name)) => plain(name),
+        Some(("member", name)) => name.rsplit_once('/').is_some_and(|(group, person)| !group.is_empty() && plain(person)),
+        _ => false,
+    };
+    known && item.chars().count() <= MAX_NAME && !item.chars().any(char::is_control)
+}
+
 async fn put_item(tx: &mut Tx, c: &Peer, section: &str, item: &ItemResult) -> Result<()> {
-    if item.item.is_empty() || item.item.len() > MAX_NAME || item.item.chars().any(char::is_control) {
-        tracing::warn!(space = %c.space, "an item with an impossible name is ignored");
-        return Ok(());
-    }
-    if item.state == ItemState::Applied && item.residual.is_empty() {
-        table::remove_item(tx, &c.space, section, &item.item).await?;
-        return Ok(());
-    }
     let residual: Vec<_> = item.residual.iter().take(50).map(|r| cut(r, MAX_NAME)).collect();
     let row = ItemRow {
         section: section.into(),
@@ -318,4 +345,22 @@ async fn put_drift(tx: &mut Tx, c: &Peer, list: &[Drift], at: Timestamp) -> Resu
 /// A stranger's text, bounded and without control characters.
 fn cut(text: &str, max: usize) -> String {
     text.chars().filter(|ch| !ch.is_control()).take(max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_documented_names_are_items() {
+        for good in ["person/p1", "member/g1/p1", "member/cn=a/b/p1", "team/Teams-1", "setting/authentication"] {
+            assert!(is_item_name(good), "{good}");
+        }
+        let long = format!("person/{}", "x".repeat(300));
+        for bad in
+            ["", "person", "person/", "person/a/b", "member/p1", "member//p1", "member/g1/", "shares/x", "team/a\nb", "x", &long]
+        {
+            assert!(!is_item_name(bad), "{bad}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::core::Timestamp;
 use crate::core::ids::SpaceId;
 use crate::ports::Entropy;
 use crate::sql;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Newest state of an item.
@@ -51,6 +52,16 @@ pub async fn with_residual<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str)
             &[space, &section],
         )
         .await?;
+    Ok(rows.into_iter().map(|(item,)| item).collect())
+}
+
+/// Names of the stored items of a section.
+///
+/// # Errors
+/// Any storage error.
+pub async fn item_names<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str) -> Result<BTreeSet<String>> {
+    let rows: Vec<(String,)> =
+        q.all(sql!("SELECT item FROM item_state WHERE space_id = $1 AND section = $2"), &[space, &section]).await?;
     Ok(rows.into_iter().map(|(item,)| item).collect())
 }
 

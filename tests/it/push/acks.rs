@@ -70,7 +70,7 @@ async fn an_acknowledgement_stores_links_items_and_the_look_in_one() {
     ack.items = vec![
         item(format!("person/{}", mars.person), ItemState::Failed, &[]),
         item("person/gone".into(), ItemState::Applied, &["a password"]),
-        item("member/x".into(), ItemState::Applied, &[]),
+        item("member/g/x".into(), ItemState::Applied, &[]),
     ];
     ack.seen = Some(Seen { digest: digest("seen"), at: i64::MAX });
     server.deps.hand.advance_ms(7);
@@ -278,4 +278,29 @@ async fn bindings_replace_each_other_and_drift_is_listed() {
     let drift = events.iter().find(|e| e.kind == "drift").unwrap();
     assert_eq!((drift.detail["by"].as_str(), drift.detail["action"].as_str()), (Some("bob"), Some("repaired")));
     assert!(drift.at >= server.deps().clock.now().plus_ms(-31 * 86_400_000), "dated back at most a month");
+}
+
+#[tokio::test]
+async fn items_are_bounded_and_have_documented_names() {
+    let (server, mars) = Server::with_mars(|_| {}).await;
+    let mut session = mars.agent.connect(&server).await;
+    let fill = query!(
+        "INSERT INTO item_state (space_id, section, item, state, message, residual, updated_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 19999) SELECT $1, 'access', 'person/' || i, 'failed', NULL, '[]', 0 FROM n"
+    );
+    server.deps().db.exec(fill, &[&mars.space]).await.unwrap();
+    let mut known = item("person/7".into(), ItemState::Failed, &[]);
+    known.message = Some("still".into());
+    let items = vec![
+        item("nonsense".into(), ItemState::Failed, &[]),
+        item("person/new".into(), ItemState::Failed, &[]),
+        item("person/one-too-many".into(), ItemState::Failed, &[]),
+        known,
+    ];
+    report(&mut session, ReportKind::Items { items }).await;
+    settled(&server, &mars, &mut session).await;
+    let rows = odcm::storage::reports::items(&mut &server.deps().db, &mars.space, 30_000).await.unwrap();
+    assert_eq!(rows.len(), 20_000);
+    assert!(rows.iter().any(|r| r.item == "person/new") && !rows.iter().any(|r| r.item.starts_with("nons")));
+    let seven = rows.iter().find(|r| r.item == "person/7").unwrap();
+    assert_eq!(seven.message.as_deref(), Some("still"), "what is known is brought up to date");
 }
