@@ -177,6 +177,9 @@ pub async fn restore_auth(mut state: State, adapter: &dyn SpaceAdapter) -> Resul
     let Some(backup) = state.sign_in.backup.clone() else {
         return Err(AgentError::Config("ODCM never changed the sign-in of this Space: there is nothing to restore".into()));
     };
+    if adapter.installation_id().await? != state.enrolment.installation_id {
+        return Err(AgentError::Config("another server answers under the Space's address than was enrolled".into()));
+    }
     // Remembered first: a crash in between must not make the agent write ODCM's settings over the restored ones.
     state.sign_in.restored_at = state.authentication.accepted.as_ref().map(|h| (h.epoch, h.revision));
     state.save_sign_in()?;

@@ -81,7 +81,7 @@ pub struct NewAccount {
 }
 
 /// What to change on an account; `None` leaves as it is. Everything else of the account stays as received (rules B10).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AccountChange {
     /// User name.
     pub username: Option<String>,
@@ -97,6 +97,21 @@ pub struct AccountChange {
     pub remove_foreign_identities: bool,
     /// Set this password (used with a random one nobody keeps).
     pub password: Option<String>,
+}
+
+/// Without the password.
+impl std::fmt::Debug for AccountChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountChange")
+            .field("username", &self.username)
+            .field("email", &self.email)
+            .field("display_name", &self.display_name)
+            .field("active", &self.active)
+            .field("ensure_our_identity", &self.ensure_our_identity)
+            .field("remove_foreign_identities", &self.remove_foreign_identities)
+            .field("sets_password", &self.password.is_some())
+            .finish()
+    }
 }
 
 /// An API key of an account; the key itself is never readable.
@@ -146,12 +161,22 @@ pub struct MemberChange {
 }
 
 /// Authentication settings to write.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AuthenticationSetUp {
     /// Desired state.
     pub state: AuthenticationState,
     /// The client secret, when it shall be written; `None` keeps the stored one.
     pub client_secret: Option<String>,
+}
+
+/// Without the secret.
+impl std::fmt::Debug for AuthenticationSetUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthenticationSetUp")
+            .field("state", &self.state)
+            .field("sets_client_secret", &self.client_secret.is_some())
+            .finish()
+    }
 }
 
 /// Authentication settings as read; secrets left out.
@@ -238,6 +263,10 @@ pub type Result<T> = std::result::Result<T, AdapterError>;
 pub trait SpaceAdapter: Send + Sync {
     /// What the Space says of itself.
     async fn describe(&self) -> Result<Description>;
+    /// InstallationId of the server that answers now, never from a cache: asked before every round of writes.
+    async fn installation_id(&self) -> Result<String> {
+        Ok(self.describe().await?.installation_id)
+    }
 
     /// The provider to use: generic OpenID Connect if the server has it, else Okta.
     async fn provider(&self) -> Result<Provider>;

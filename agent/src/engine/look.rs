@@ -184,9 +184,27 @@ impl Engine {
         self.alarm(code, error.to_string());
     }
 
+    /// Asks whether the enrolled server still answers, before a round writes anything (rules B5). `None` when another one
+    /// does, none does, or something more urgent came.
+    pub(super) async fn same_installation(&mut self, inbox: &mut mpsc::Receiver<Input>) -> Option<()> {
+        let space = self.adapter.clone();
+        match self.listen(async move { space.installation_id().await }, inbox).await? {
+            Ok(found) if found == self.state.enrolment.installation_id => {
+                self.look_after = None;
+                Some(())
+            }
+            Ok(found) => self.other_installation(&found),
+            Err(e) => {
+                self.cannot_look(&e);
+                None
+            }
+        }
+    }
+
     /// Another server answers under the Space's address: nothing is applied there (rules B5).
-    fn other_installation(&mut self, found: &str) -> Option<()> {
+    pub(super) fn other_installation(&mut self, found: &str) -> Option<()> {
         self.view = None;
+        self.description = None;
         self.look_at_all = true;
         self.look_after = Some(self.mono() + self.timing.tick);
         let enrolled = self.state.enrolment.installation_id.clone();

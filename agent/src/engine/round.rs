@@ -51,6 +51,9 @@ impl Engine {
         let Some(held) = self.state.access.accepted.clone() else { return Flow::Done };
         let desired = Self::at(&held.state, self.now());
         let round = Round { held, desired, shut: self.shut() };
+        if self.same_installation(inbox).await.is_none() {
+            return Flow::Broken;
+        }
         self.try_touched_again(&round);
         if self.remove_first(&round, inbox).await == Flow::Broken {
             return Flow::Broken;

@@ -102,14 +102,14 @@ impl Engine {
     async fn sign_in_steps(&mut self, inbox: &mut mpsc::Receiver<Input>) -> Result<(), AdapterError> {
         let Some(held) = self.state.authentication.accepted.clone() else { return Ok(()) };
         let space = self.adapter.clone();
-        if self.description.is_none() {
-            let Some(description) = self.listen(space.describe(), inbox).await else { return Ok(()) };
-            let description = description?;
-            if description.installation_id != self.state.enrolment.installation_id {
-                return Err(AdapterError::Invalid("another installation answers than was enrolled".into()));
-            }
-            self.description = Some(description);
+        // Asked anew every time: another server may answer by now (rules B5).
+        let Some(description) = self.listen(space.describe(), inbox).await else { return Ok(()) };
+        let description = description?;
+        if description.installation_id != self.state.enrolment.installation_id {
+            self.other_installation(&description.installation_id);
+            return Err(AdapterError::Invalid("another installation answers than was enrolled".into()));
         }
+        self.description = Some(description);
         if self.state.sign_in.backup.is_none() {
             let Some(backup) = self.listen(space.back_up_authentication(), inbox).await else { return Ok(()) };
             self.state.sign_in.backup = Some(backup?);

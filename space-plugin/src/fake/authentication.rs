@@ -180,6 +180,11 @@ impl FakeSpace {
         state.record("authentication.changed", &section, SOMEBODY);
     }
 
+    /// Another server answers under the same address from now on.
+    pub fn set_local_installation(&self, installation_id: &str) {
+        installation_id.clone_into(&mut self.state().description.installation_id);
+    }
+
     /// Somebody switches our provider off or on.
     pub fn set_local_enabled(&self, enabled: bool) {
         let mut state = self.state();

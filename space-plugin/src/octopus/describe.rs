@@ -85,6 +85,11 @@ impl OctopusAdapter {
         })
     }
 
+    /// One request, and fresh links for the writes that follow.
+    pub(super) async fn server_installation(&self, api: &Api<'_>) -> Result<String> {
+        Ok(text(&self.read_root(api).await?.document, "InstallationId")?.to_owned())
+    }
+
     async fn read_me(&self, api: &Api<'_>, root: &Root) -> Result<Value> {
         let me = api.get(root.link("CurrentUser").unwrap_or("~/api/users/me")).await?;
         let id: Arc<str> = text(&me, "Id")?.into();

@@ -118,6 +118,10 @@ impl SpaceAdapter for OctopusAdapter {
         self.describe_server(&self.api(Lane::Normal)).await
     }
 
+    async fn installation_id(&self) -> Result<String> {
+        self.server_installation(&self.api(Lane::Normal)).await
+    }
+
     async fn provider(&self) -> Result<Provider> {
         Ok(self.find_provider(&self.api(Lane::Normal)).await?.provider.clone())
     }

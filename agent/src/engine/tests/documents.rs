@@ -189,3 +189,34 @@ async fn another_server_under_the_same_address_gets_nothing() {
     assert_eq!(rig.active("eve"), None);
     assert_eq!(rig.alarms(), ["other_installation"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_exchanged_later_gets_nothing_either() {
+    let mut rig = Rig::new();
+    let team = rig.team("Deployers", "g1");
+    rig.go().await;
+    let one = state(&["ann"], &[("g1", &["ann"])]);
+    rig.apply(&one).await;
+    rig.pass(Duration::from_secs(1)).await;
+    rig.space.set_local_installation("installation-2");
+    let two = state(&["bob"], &[("g1", &["bob"])]);
+    let document = rig.odcm.delta(1, &one, &two);
+    rig.say(&document).await;
+    let document = rig.odcm.authentication(1, 1);
+    rig.say(&document).await;
+    rig.pass(Duration::from_secs(60)).await;
+    assert_eq!((rig.active("ann"), rig.active("bob"), rig.members(&team)), (Some(true), None, vec!["ann".to_owned()]));
+    assert_eq!((rig.space.calls_of("back_up_authentication"), rig.space.calls_of("set_authentication")), (0, 0));
+    assert_eq!(rig.alarms(), ["other_installation"]);
+    rig.space.set_local_installation("installation-1");
+    rig.pass(Duration::from_secs(30)).await;
+    assert_eq!((rig.active("ann"), rig.active("bob"), rig.members(&team)), (Some(false), Some(true), vec!["bob".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_debug_output_holds_a_secret() {
+    let state = crate::state::State::open(Box::new(Rig::new().memory)).unwrap();
+    assert!(!format!("{:?}", state.enrolment).contains(&state.enrolment.private_key));
+    let change = odcm_space_plugin::AccountChange { password: Some("hunter2".into()), ..Default::default() };
+    assert!(!format!("{change:?}").contains("hunter2"));
+}

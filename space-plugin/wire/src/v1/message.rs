@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_MESSAGE_BYTES: usize = 48 * 1024 * 1024;
 
 /// Body of `POST /agent/v1/enrol`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct EnrolmentRequest {
     /// The one-time code that an administrator made for one Space.
     pub code: String,
@@ -28,6 +28,17 @@ pub struct EnrolmentRequest {
     pub capabilities: Vec<String>,
     /// Version of the agent.
     pub agent_version: String,
+}
+
+/// Without the code.
+impl std::fmt::Debug for EnrolmentRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrolmentRequest")
+            .field("public_key", &self.public_key)
+            .field("installation_id", &self.installation_id)
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A public key with which documents are checked.
