@@ -45,6 +45,11 @@ impl Clock for SystemClock {
     }
 }
 
+/// How far ODCM's time may go back, in milliseconds.
+pub const BACK: Millis = 5000;
+/// A clock may run fast by one part in so many.
+const DRIFT: Millis = 1000;
+
 /// ODCM's time at some instant of the host's clock, kept over restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anchor {
@@ -58,9 +63,13 @@ pub struct Anchor {
 
 /// ODCM's time: the own monotonic clock plus the offset of the last heartbeat (rules B4). After a restart without ODCM the
 /// wall clock takes the place of the monotonic one; it is never earlier than the last time that ODCM said.
+///
+/// Heartbeats are not signed, so they cannot turn time back: by [`BACK`] at most, plus what two clocks may drift apart.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OdcmTime {
     heard: Option<(Millis, Duration)>,
+    /// The word of ODCM that was furthest ahead.
+    ahead: Option<(Millis, Duration)>,
     stored: Option<Anchor>,
 }
 
@@ -68,12 +77,29 @@ impl OdcmTime {
     /// Starts from what was stored, if anything.
     #[must_use]
     pub fn new(stored: Option<Anchor>) -> Self {
-        Self { heard: None, stored }
+        Self { heard: None, ahead: None, stored }
     }
 
-    /// ODCM said its time just now.
-    pub fn heard(&mut self, odcm: Millis, clock: &dyn Clock) {
-        self.heard = Some((odcm, clock.monotonic()));
+    /// ODCM said its time just now. Gives `false` when that is too far back; the earliest believable time counts then.
+    pub fn heard(&mut self, odcm: Millis, clock: &dyn Clock) -> bool {
+        let at = clock.monotonic();
+        let earliest = match (self.ahead, self.stored) {
+            (Some((said, then)), _) => {
+                let passed = Millis::try_from(at.saturating_sub(then).as_millis()).unwrap_or(Millis::MAX);
+                if odcm >= said.saturating_add(passed) {
+                    self.ahead = Some((odcm, at));
+                }
+                said.saturating_add(passed - passed / DRIFT)
+            }
+            (None, stored) => {
+                let last = stored.map_or(odcm, |a| a.odcm);
+                self.ahead = Some((odcm.max(last), at));
+                last
+            }
+        };
+        let earliest = earliest.saturating_sub(BACK);
+        self.heard = Some((odcm.max(earliest), at));
+        odcm >= earliest
     }
 
     /// ODCM's time now; the host's own before the first word of ODCM.
@@ -109,6 +135,23 @@ mod tests {
         let mut time = OdcmTime::new(Some(Anchor { odcm: 5, wall: 5, valid_until: 0 }));
         time.heard(1_000, &Fixed(100, 77));
         assert_eq!(time.now(&Fixed(350, -9)), 1_250);
+    }
+
+    #[test]
+    fn an_unsigned_word_turns_time_back_by_seconds_at_most_however_often_it_is_said() {
+        let mut time = OdcmTime::new(None);
+        assert!(time.heard(100_000, &Fixed(0, 0)));
+        assert!(time.heard(96_000, &Fixed(0, 0)), "clocks are set right by a little");
+        assert_eq!(time.now(&Fixed(0, 0)), 96_000);
+        for second in 1..=100 {
+            time.heard(0, &Fixed(second * 1000, 0));
+        }
+        assert!(!time.heard(0, &Fixed(100_000, 0)));
+        assert_eq!(time.now(&Fixed(100_000, 0)), 194_900, "neither turned back nor stopped");
+        assert!(time.heard(500_000, &Fixed(100_000, 0)), "ahead is believed");
+        let mut time = OdcmTime::new(Some(Anchor { odcm: 100_000, wall: 0, valid_until: 0 }));
+        assert!(!time.heard(7, &Fixed(0, 0)));
+        assert_eq!(time.now(&Fixed(0, 0)), 95_000, "nor by a restart");
     }
 
     #[test]

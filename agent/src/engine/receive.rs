@@ -26,7 +26,7 @@ impl Engine {
 
     fn connected(&mut self, connection: Connection) {
         tracing::info!(connection_epoch = connection.epoch, "connected");
-        self.time.heard(connection.now, &*self.clock);
+        self.heard(connection.now);
         if connection.wire_version > self.state.floor.wire {
             self.state.floor.wire = connection.wire_version;
             let result = self.state.save_floor();
@@ -61,8 +61,8 @@ impl Engine {
     }
 
     fn heartbeat(&mut self, beat: &Heartbeat) {
-        self.time.heard(beat.now, &*self.clock);
-        self.valid_until = self.valid_until.max(beat.valid_until);
+        self.heard(beat.now);
+        self.valid_until = self.valid_until.max(self.longest_lease(beat.valid_until));
         self.beats += 1;
         self.confirm_spool();
         self.save_anchor(false);
@@ -70,6 +70,18 @@ impl Engine {
             let connection_epoch = c.epoch;
             self.send(FromAgent::Alive { connection_epoch });
         }
+    }
+
+    fn heard(&mut self, odcm: Millis) {
+        if !self.time.heard(odcm, &*self.clock) {
+            self.alarm("time", "ODCM's time went back; the agent's own goes on, so that nothing is open longer".into());
+        }
+    }
+
+    /// Heartbeats are not signed: they renew the lease of the last signed document, and never for longer than it granted.
+    fn longest_lease(&self, said: Millis) -> Millis {
+        let granted = self.state.access.accepted.as_ref().map(|h| h.lease);
+        granted.map_or(said, |lease| said.min(self.now().saturating_add(lease)))
     }
 
     fn save_anchor(&mut self, at_once: bool) {
@@ -112,6 +124,7 @@ impl Engine {
                     self.urgent |= before.is_some_and(|b| b.diff(&held.state.at(now)).has_removals());
                     self.received[0] = Some(self.received[0].unwrap_or(self.mono()));
                     self.state.access.take(held);
+                    self.valid_until = self.longest_lease(self.valid_until);
                     let result = self.state.save_access();
                     self.stored(result);
                 }

@@ -63,6 +63,8 @@ pub struct Held<T> {
     pub digest: Digest,
     /// Until when the state holds without word from ODCM.
     pub valid_until: Millis,
+    /// For how long that was when the document was signed.
+    pub lease: Millis,
     /// What happens after that.
     pub offline: Offline,
     /// The state.
@@ -231,6 +233,7 @@ impl<T: SectionState> Held<T> {
             revision: document.revision,
             digest: signed.digest(),
             valid_until: document.valid_until,
+            lease: document.valid_until.saturating_sub(document.issued_at).max(0),
             offline: document.offline,
             state: Arc::new(state),
             delta: document.base_revision.is_some(),

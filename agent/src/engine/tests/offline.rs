@@ -1,8 +1,9 @@
 //! Without ODCM: the last state stays in force, its ends are kept, reports wait (rules B4).
 
+use crate::engine::Input;
 use crate::engine::spool::ROOM;
 use crate::testkit::{Rig, START, state};
-use odcm_wire::latest::{Document, FromAgent, Interval, Offline, ReportKind};
+use odcm_wire::latest::{Document, FromAgent, FromServer, Heartbeat, Interval, Offline, ReportKind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ async fn the_lease_keeps_or_shuts() {
         let mut rig = Rig::new();
         let team = rig.team("Deployers", "g1");
         rig.odcm.template.offline = offline;
+        rig.odcm.template.issued_at = START + 1000 - 3_600_000;
         rig.odcm.template.valid_until = START + 1000;
         rig.go().await;
         rig.heartbeat().await;
@@ -78,6 +80,34 @@ async fn the_lease_keeps_or_shuts() {
         rig.heartbeat().await;
         rig.pass(Duration::from_secs(20)).await;
         assert_eq!((rig.active("ann"), rig.members(&team)), (Some(true), vec!["ann".to_owned()]), "{offline:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_renews_the_lease_of_the_signed_document_and_no_more() {
+    for before in [false, true] {
+        let mut rig = Rig::new();
+        rig.odcm.template.offline = Offline::Shut;
+        rig.odcm.template.valid_until = START + 60_000;
+        rig.go().await;
+        let beat = |now: i64| Input::Message(FromServer::Heartbeat(Heartbeat { now, valid_until: i64::MAX }));
+        if before {
+            rig.send(beat(rig.now())).await;
+        }
+        rig.apply(&state(&["ann"], &[])).await;
+        rig.pass(Duration::from_secs(30)).await;
+        if !before {
+            rig.send(beat(rig.now())).await;
+        }
+        rig.pass(Duration::from_secs(25)).await;
+        assert_eq!(rig.active("ann"), Some(true));
+        // Time is said to stand still: it does not.
+        for _ in 0..50 {
+            rig.send(Input::Message(FromServer::Heartbeat(Heartbeat { now: START, valid_until: START }))).await;
+            rig.pass(Duration::from_secs(1)).await;
+        }
+        assert_eq!(rig.active("ann"), Some(false), "a minute was granted");
+        assert!(rig.alarms().contains(&"time".to_owned()));
     }
 }
 
