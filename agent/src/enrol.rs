@@ -13,7 +13,7 @@ use std::time::Duration;
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// What an administrator gives to enrol a Space.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Order {
     /// ODCM's URL.
     pub url: String,
@@ -29,6 +29,13 @@ pub struct Order {
     pub ca_file: Option<PathBuf>,
     /// HTTP proxy on the way to ODCM.
     pub proxy: Option<String>,
+}
+
+/// Without the code and whatever the proxy's URL holds.
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Order").field("url", &self.url).field("octopus_url", &self.octopus_url).finish_non_exhaustive()
+    }
 }
 
 /// Describes the Space, makes the key pair, presents the code to ODCM and stores what was agreed.

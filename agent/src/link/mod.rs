@@ -156,7 +156,14 @@ impl Dialler {
         let (socket, _) = tokio::time::timeout(session::HANDSHAKE, open)
             .await
             .map_err(|_| Ended::because("the server does not answer"))?
-            .map_err(|e| Ended::because(e.to_string()))?;
+            .map_err(|e| Ended { retry_after: retry_after(&e), ..Ended::because(e.to_string()) })?;
         session::run(self, socket, &facts, engine).await
     }
+}
+
+/// When a server that is busy wants to be asked again (RFC 9110 §10.2.3, in seconds).
+fn retry_after(error: &tokio_tungstenite::tungstenite::Error) -> Option<Duration> {
+    let tokio_tungstenite::tungstenite::Error::Http(response) = error else { return None };
+    let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 /// What was agreed at enrolment. Written once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enrolment {
     /// Id of this agent.
@@ -41,6 +41,19 @@ pub struct Enrolment {
     pub proxy: Option<String>,
     /// Base64 of the seed of the agent's private key.
     pub private_key: String,
+}
+
+/// Without the private key and whatever the proxy's URL holds.
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enrolment")
+            .field("agent", &self.agent)
+            .field("space", &self.space)
+            .field("deployment", &self.deployment)
+            .field("origin", &self.origin)
+            .field("installation_id", &self.installation_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who set an account inactive.
