@@ -215,7 +215,7 @@ async fn a_server_that_is_exchanged_later_gets_nothing_either() {
 
 #[tokio::test(start_paused = true)]
 async fn no_debug_output_holds_a_secret() {
-    let state = crate::state::State::open(Box::new(Rig::new().memory)).unwrap();
+    let state = State::open(Box::new(Rig::new().memory)).unwrap();
     assert!(!format!("{:?}", state.enrolment).contains(&state.enrolment.private_key));
     let change = odcm_space_plugin::AccountChange { password: Some("hunter2".into()), ..Default::default() };
     assert!(!format!("{change:?}").contains("hunter2"));
