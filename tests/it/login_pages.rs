@@ -47,7 +47,12 @@ impl Redirect for Fake {
     async fn arrive(&self, _: &Deps, memory: &Value, query: &BTreeMap<String, String>) -> Result<Identity, ConnectorError> {
         assert_eq!(memory["nonce"], "n");
         match query.get("subject") {
-            Some(subject) => Ok(Identity { provider: "contoso".into(), subject: subject.clone(), label: subject.clone() }),
+            Some(subject) => Ok(Identity {
+                provider: "contoso".into(),
+                subject: subject.clone(),
+                label: subject.clone(),
+                password_set_at: None,
+            }),
             None => Err(ConnectorError::Denied("no subject".into())),
         }
     }
@@ -648,4 +653,61 @@ async fn static_files_are_kept_for_ever_under_their_hash() {
     for closed in ["/assets/0/templates/home.html", "/assets/0/locales/en.toml", "/assets/0/css/%2e%2e/locales/en.toml"] {
         assert_eq!(visitor.get(closed).await.status, StatusCode::NOT_FOUND, "{closed}");
     }
+}
+
+#[tokio::test]
+async fn one_person_has_one_count_whatever_name_is_typed() {
+    let world = world().await;
+    let mut stranger = world.visitor();
+    for n in 0..7 {
+        let name = if n % 2 == 0 { "bob" } else { "bob@example.com" };
+        let answer = world.sign_in(&mut world.visitor(), "/protocol", name, "wrong password").await;
+        assert_eq!(answer.status == StatusCode::TOO_MANY_REQUESTS, n == 6, "attempt {n}");
+    }
+    let answer = world.sign_in(&mut stranger, "/protocol", "BOB", PASSWORD).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn an_address_that_must_wait_locks_no_names() {
+    let world = world().await;
+    let mut sprayer = world.visitor();
+    sprayer.address = "203.0.113.9:1".parse().unwrap();
+    for n in 0..40 {
+        world.sign_in(&mut sprayer, "/protocol", &format!("name{n}"), "wrong password").await;
+    }
+    for _ in 0..10 {
+        let answer = world.sign_in(&mut sprayer, "/protocol", "bob", "wrong password").await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+    let mut bob = world.visitor();
+    assert_eq!(world.sign_in(&mut bob, "/protocol", "bob", PASSWORD).await.text, "granted bob pwd \"xyz\"");
+}
+
+#[tokio::test]
+async fn what_was_issued_under_a_session_ends_with_it() {
+    let world = world().await;
+    let family = odcm::sql!(
+        "INSERT INTO token_family (id, client_id, person_id, session_id, scope, created_at, expires_at) SELECT $1 || s.id, 'wiki', s.person_id, s.id, $2, 0, 9999999999999 FROM session s WHERE s.ended_at IS NULL"
+    );
+    let alive = odcm::sql!("SELECT scope FROM token_family WHERE revoked_at IS NULL ORDER BY scope");
+    let (mut here, mut there) = (world.visitor(), world.visitor());
+    world.sign_in(&mut there, "/account", "bob", PASSWORD).await;
+    world.deps.db.exec(family, &[&"a", &"openid there"]).await.unwrap();
+    world.deps.db.exec(family, &[&"b", &"openid offline_access"]).await.unwrap();
+    let account = world.sign_in(&mut here, "/account", "bob", PASSWORD).await;
+    let only_here = odcm::sql!(
+        "INSERT INTO token_family (id, client_id, person_id, session_id, scope, created_at, expires_at) SELECT 'c', 'wiki', s.person_id, s.id, 'openid here', 0, 9999999999999 FROM session s WHERE s.id NOT IN (SELECT session_id FROM token_family)"
+    );
+    world.deps.db.exec(only_here, &[]).await.unwrap();
+    let scopes = async || -> Vec<String> {
+        let rows: Vec<(String,)> = world.deps.db.all(alive, &[]).await.unwrap();
+        rows.into_iter().map(|(scope,)| scope).collect()
+    };
+    assert_eq!(scopes().await, ["openid here", "openid offline_access", "openid there"]);
+    here.submit(&account, "/account/sessions/end-others", &[]).await;
+    assert_eq!(scopes().await, ["openid here", "openid offline_access"]);
+    let ask = here.get("/logout").await;
+    here.submit(&ask, "/logout", &[]).await;
+    assert_eq!(scopes().await, ["openid offline_access"]);
 }

@@ -19,17 +19,19 @@ impl Password for Local {
         // somebody who is disabled has no password that opens anything
         let phc = candidate.as_ref().filter(|c| c.active).and_then(|c| c.phc.as_deref());
         let verdict = deps.hasher.verify(attempt.lane, attempt.password, phc).await.map_err(|_| Error::Busy)?;
-        let Some(person) = candidate.filter(|_| verdict.matches).map(|c| c.person_id) else { return Ok(None) };
+        let Some(found) = candidate.filter(|_| verdict.matches) else { return Ok(None) };
+        // only the hash that was checked is replaced: never one that was set meanwhile
         if verdict.rehash
-            && let Some(old) = phc_of(deps, &person).await?
+            && let Some(old) = &found.phc
             && let Ok(new) = deps.hasher.hash(attempt.lane, attempt.password).await
         {
-            crate::storage::credentials::rehash(&deps.db, &person, &old, &new).await?;
+            crate::storage::credentials::rehash(&deps.db, &found.person_id, old, &new).await?;
         }
-        Ok(Some(Identity { provider: PROVIDER.into(), subject: person.to_string(), label: attempt.name.to_owned() }))
+        Ok(Some(Identity {
+            provider: PROVIDER.into(),
+            subject: found.person_id.to_string(),
+            label: attempt.name.to_owned(),
+            password_set_at: found.changed_at,
+        }))
     }
-}
-
-async fn phc_of(deps: &Deps, person: &crate::core::ids::PersonId) -> Result<Option<String>, Error> {
-    Ok(crate::storage::credentials::password(&mut &deps.db, person).await?.map(|p| p.phc))
 }

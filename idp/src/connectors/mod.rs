@@ -9,6 +9,7 @@
 
 pub mod local;
 
+use crate::core::Timestamp;
 use crate::crypto::password::Lane;
 use crate::deps::Deps;
 use serde_json::Value;
@@ -24,6 +25,9 @@ pub struct Identity {
     pub subject: String,
     /// What people read: an address or login name.
     pub label: String,
+    /// When the local password that was checked had been set. If another one is set before the sign-in commits, the proof is
+    /// worth nothing any more. `None` for other providers.
+    pub password_set_at: Option<Timestamp>,
 }
 
 /// What can go wrong at a provider. The texts are for the log.

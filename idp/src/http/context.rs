@@ -19,7 +19,7 @@ pub struct Lang(pub String);
 pub struct RequestId(pub String);
 
 /// The context of a request. As an extractor it never fails.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ctx {
     /// The peer, or what a trusted proxy says of it.
     pub address: IpAddr,
@@ -37,6 +37,13 @@ pub struct Ctx {
     pub safe: bool,
     headers: HeaderMap,
     secure: bool,
+}
+
+impl std::fmt::Debug for Ctx {
+    // without headers (cookies, tokens) and path (one-time links, codes)
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ctx").field("address", &self.address).field("request_id", &self.request_id).finish_non_exhaustive()
+    }
 }
 
 impl Ctx {

@@ -5,6 +5,7 @@ use super::session::end;
 use super::{passwords, throttle};
 use crate::accounts;
 use crate::connectors::{self, Attempt};
+use crate::core::Refusal;
 use crate::core::change::Change;
 use crate::core::ids::SessionId;
 use crate::core::text::fold;
@@ -227,8 +228,8 @@ async fn try_change(deps: &Deps, ctx: &Ctx, person: &Person, form: &NewPassword)
     };
     let busy = || Errors { current: say("password.busy"), status: StatusCode::SERVICE_UNAVAILABLE, ..errors() };
     let attempt = Attempt { name: &name, password: &form.current, lane: counted.lane };
-    match deps.connectors.password().check(deps, attempt).await {
-        Ok(Some(identity)) if identity.subject == person.session.person.as_str() => {}
+    let set_at = match deps.connectors.password().check(deps, attempt).await {
+        Ok(Some(identity)) if identity.subject == person.session.person.as_str() => identity.password_set_at,
         Ok(_) => return Ok(Some(Errors { current: say("password.wrong"), ..errors() })),
         Err(connectors::Error::Busy) => {
             counted.not_made(deps).await?;
@@ -236,13 +237,20 @@ async fn try_change(deps: &Deps, ctx: &Ctx, person: &Person, form: &NewPassword)
         }
         Err(connectors::Error::Storage(error)) => return Err(error.into()),
         Err(other) => return Err(Problem::internal(&other)),
-    }
+    };
     let Ok(phc) = deps.hasher.hash(Lane::Known, &form.password).await else {
         counted.not_made(deps).await?;
         return Ok(Some(busy()));
     };
     let (id, now) = (&person.session.person, deps.clock.now());
     crate::run_tx!(deps.db, "password.change", |tx| {
+        // while we hashed, a one-time link may have set another password and ended this session
+        if !sessions::alive(tx, &person.session.id, now).await?
+            || set_at.is_some() && credentials::set_at(tx, id).await? != set_at
+        {
+            let text = "Your session or your password was changed meanwhile. Sign in again.";
+            return Err(Refusal::forbidden("password.changed", text).into());
+        }
         credentials::set_password(tx, id, &phc, now).await?;
         credentials::drop_links(tx, id).await?;
         sessions::end_others(tx, id, Some(&person.session.id), now).await?;

@@ -18,13 +18,20 @@ use axum::response::Response;
 const PURPOSE: &str = "session";
 
 /// A signed-in person. Without a session a page is answered by the way to sign in, anything else by 401.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Person {
     /// With the rights that hold now.
     pub actor: Actor,
     /// The session.
     pub session: Session,
     secret: String,
+}
+
+impl std::fmt::Debug for Person {
+    // without the secret of the cookie
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Person").field("actor", &self.actor).field("session", &self.session).finish_non_exhaustive()
+    }
 }
 
 impl Person {

@@ -25,8 +25,8 @@ pub(super) fn routes() -> Router<Deps> {
     Router::new().route("/link/{secret}", get(show).post(submit))
 }
 
-/// The page.
-#[derive(Clone, Debug, Serialize)]
+/// The page. No `Debug`: the path holds the secret.
+#[derive(Clone, Serialize)]
 pub(crate) struct LinkPage {
     path: String,
     name: String,
@@ -107,7 +107,7 @@ async fn submit(State(deps): State<Deps>, ctx: Ctx, Path(secret): Path<String>, 
     match links::set_password(&deps, &secret, &phc, Some(ctx.address.to_string())).await {
         Ok(id) => {
             let authentication = Authentication { method: Method::OneTimeLink, at: deps.clock.now(), identity: None };
-            match sign_in(&deps, &ctx, &Proof { person: id, authentication }, None).await {
+            match sign_in(&deps, &ctx, &Proof { person: id, authentication, password_set_at: None }, None).await {
                 Ok(signed_in) => {
                     let mut response = pages::see_other("/");
                     signed_in.set_cookies(&deps, &mut response);

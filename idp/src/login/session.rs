@@ -12,7 +12,7 @@ use crate::deps::Deps;
 use crate::http::Ctx;
 use crate::http::cookies::{self, Cookie};
 use crate::ports::Entropy;
-use crate::storage::{self, Tx, audit, sessions, throttle};
+use crate::storage::{self, Tx, audit, credentials, sessions, throttle};
 use axum::response::Response;
 
 /// A session's use is noted at most this often, in milliseconds.
@@ -54,10 +54,11 @@ pub(super) fn actor(ctx: &Ctx, person: &PersonId, name: &str) -> Actor {
 pub(super) struct Proof {
     pub(super) person: PersonId,
     pub(super) authentication: Authentication,
+    /// When the password that was checked had been set: it must still be that one when the session begins.
+    pub(super) password_set_at: Option<Timestamp>,
 }
 
-/// A new or renewed session, and the cookies that go with it.
-#[derive(Debug)]
+/// A new or renewed session, and the cookies that go with it. No `Debug`: they are secrets.
 pub(super) struct SignedIn {
     pub(super) session: Session,
     secret: String,
@@ -76,17 +77,25 @@ pub(super) async fn person_of(deps: &Deps, identity: &Identity, method: Method) 
     let at = deps.clock.now();
     if identity.provider == local::PROVIDER {
         let person = PersonId::parse(&identity.subject).ok();
-        return Ok(person.map(|person| Proof { person, authentication: Authentication { method, at, identity: None } }));
+        return Ok(person.map(|person| Proof {
+            person,
+            authentication: Authentication { method, at, identity: None },
+            password_set_at: identity.password_set_at,
+        }));
     }
     let found = throttle::by_identity(&mut &deps.db, &identity.provider, &identity.subject).await?;
-    Ok(found.map(|(person, id)| Proof { person, authentication: Authentication { method, at, identity: Some(id) } }))
+    Ok(found.map(|(person, id)| Proof {
+        person,
+        authentication: Authentication { method, at, identity: Some(id) },
+        password_set_at: None,
+    }))
 }
 
 /// Signs a person in on this browser. The cookie is always a new one, so that a planted one is worth nothing: the same
 /// person's session goes on under it, another's ends.
 ///
 /// # Errors
-/// A refusal when the person is disabled, or any storage error.
+/// A refusal when the person is disabled or has another password by now, or any storage error.
 pub(super) async fn sign_in(
     deps: &Deps,
     ctx: &Ctx,
@@ -106,6 +115,11 @@ pub(super) async fn sign_in(
         let Some((display_name, username)) = throttle::active_person(tx, &proof.person).await? else {
             return Err(Refusal::forbidden("person.disabled", "This account is disabled.").into());
         };
+        if let Some(at) = proof.password_set_at
+            && credentials::set_at(tx, &proof.person).await? != Some(at)
+        {
+            return Err(Refusal::forbidden("password.changed", "The password was changed meanwhile.").into());
+        }
         let old = match &old_hash {
             Some(hash) => sessions::by_cookie(tx, hash, now, idle_ms).await?,
             None => None,
@@ -151,7 +165,8 @@ pub(super) async fn sign_in(
     Ok(SignedIn { session, secret, device })
 }
 
-/// Ends a session; what was issued under it is refused from the commit on.
+/// Ends a session and, in the same transaction, what was issued under it; only what was asked for with `offline_access`
+/// lives on (OpenID Connect Core §11).
 ///
 /// # Errors
 /// Any storage error.
@@ -188,4 +203,46 @@ pub async fn client_session(
     client: &ClientId,
 ) -> Result<String, storage::Error> {
     sessions::client_session(tx, session, client, &entropy.secret(), now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{links, people};
+    use crate::core::text::{DisplayName, Email, Username};
+    use crate::crypto::password::Lane;
+    use crate::testing::deps_with;
+
+    #[tokio::test]
+    async fn a_password_that_was_replaced_meanwhile_opens_nothing() {
+        let deps = deps_with(|_| {}).await;
+        let system = Actor::system("test");
+        let new = people::NewPerson {
+            username: Username::parse("bob").unwrap(),
+            display_name: DisplayName::parse("name", "Bob").unwrap(),
+            email: Email::parse("bob@example.com").unwrap(),
+            email_verified: true,
+            reuse_former_names: false,
+            password_link: false,
+        };
+        let bob = people::create(&deps, &system, new).await.unwrap().id;
+        let (parts, ()) = axum::http::Request::new(()).into_parts();
+        let ctx = Ctx::of(&deps, &parts);
+        let phc = deps.hasher.hash(Lane::Unknown, "correct horse battery").await.unwrap();
+        let set = async || {
+            let link = links::create(&deps, &system, &bob).await.unwrap();
+            links::set_password(&deps, &link.secret, &phc, None).await.unwrap();
+        };
+        set().await;
+        let attempt = crate::connectors::Attempt { name: "bob", password: "correct horse battery", lane: Lane::Unknown };
+        let identity = deps.connectors.password().check(&deps, attempt).await.unwrap().unwrap();
+        let proof = person_of(&deps, &identity, Method::Password).await.unwrap().unwrap();
+        assert!(sign_in(&deps, &ctx, &proof, None).await.is_ok());
+        deps.hand.advance_ms(1);
+        set().await;
+        let late = sign_in(&deps, &ctx, &proof, None).await;
+        assert!(matches!(late, Err(accounts::Error::Refused(Refusal { code: "password.changed", .. }))));
+        let idle_ms = deps.settings.sign_in.session_idle * 1000;
+        assert!(sessions::of_person(&mut &deps.db, &bob, deps.clock.now(), idle_ms).await.unwrap().is_empty());
+    }
 }

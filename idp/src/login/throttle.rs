@@ -1,4 +1,5 @@
-//! How often somebody may try (rules D1). Failures only are counted, per name and per address; a device on which the person
+//! How often somebody may try (rules D1). Failures only are counted, per person (whatever name was typed; per name where it
+//! is nobody's) and per address; a device on which the person
 //! signed in before has a lane of its own, so that a stranger who fails on purpose locks out nobody but strangers.
 
 use crate::core::text::fold;
@@ -53,15 +54,24 @@ pub(super) async fn count(deps: &Deps, ctx: &Ctx, name: &str) -> Result<Verdict,
     let (now, name) = (deps.clock.now(), fold(name));
     let stale = now.plus_secs(-STALE_S);
     let device = ctx.cookie(Cookie::Device).unwrap_or("none");
-    let known = throttle::knows_device(&mut &deps.db, &name, &sha256(device.as_bytes())).await?;
+    let (person, known) = throttle::person_and_device(&mut &deps.db, &name, &sha256(device.as_bytes())).await?;
+    // one person has one count, under however many names and addresses they are known
+    let (kind, who) = person.as_ref().map_or(("name", name.as_str()), |id| ("person", id.as_str()));
     let counted = if known {
-        Counted { lane: Lane::Known, name: key("device", &[device, &name]), address: None }
+        Counted { lane: Lane::Known, name: key("device", &[device, who]), address: None }
     } else {
-        Counted { lane: Lane::Unknown, name: key("name", &[&name]), address: Some(key("address", &[&network(ctx.address)])) }
+        Counted { lane: Lane::Unknown, name: key(kind, &[who]), address: Some(key("address", &[&network(ctx.address)])) }
     };
-    let mut until = throttle::attempt(&deps.db, &counted.name, FREE_NAME, now, stale).await?;
-    if let (None, Some(address)) = (until, &counted.address) {
+    // the address first: one that has to wait must not lock names meanwhile
+    let mut until = None;
+    if let Some(address) = &counted.address {
         until = throttle::attempt(&deps.db, address, FREE_ADDRESS, now, stale).await?;
+    }
+    if until.is_none() {
+        until = throttle::attempt(&deps.db, &counted.name, FREE_NAME, now, stale).await?;
+        if let (Some(_), Some(address)) = (until, &counted.address) {
+            crate::run_tx!(deps.db, "throttle.undo", |tx| throttle::undo(tx, address, FREE_ADDRESS).await)?;
+        }
     }
     Ok(match until {
         None => Verdict::Go(counted),

@@ -28,6 +28,14 @@ pub async fn password(db: &mut impl Rowish, person: &PersonId) -> Result<Option<
     db.opt(sql!("SELECT phc, changed_at FROM password WHERE person_id = $1"), &[person]).await
 }
 
+/// When the password of a person was set, if they have one.
+///
+/// # Errors
+/// Any storage error.
+pub async fn set_at(db: &mut impl Rowish, person: &PersonId) -> Result<Option<Timestamp>> {
+    Ok(password(db, person).await?.map(|p| p.changed_at))
+}
+
 /// Sets the password of a person.
 ///
 /// # Errors

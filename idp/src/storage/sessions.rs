@@ -1,6 +1,6 @@
 //! Sign-in sessions and the `sid` of each (session, client). Of the cookie only the SHA-256 is stored.
 
-use super::{Db, Error, FromRow, J, Result, Rowish, Tx};
+use super::{Db, Error, FromRow, J, Result, Rowish, Tx, tokens};
 use crate::core::Timestamp;
 use crate::core::ids::{ClientId, PersonId, SessionId};
 use crate::core::session::{Authentication, Session};
@@ -123,7 +123,8 @@ pub async fn renew(tx: &mut Tx, session: &Session, hash: &[u8], origin: &Origin)
     .await
 }
 
-/// Ends a session of a person; gives whether it lived. Tokens of it are refused from the commit on.
+/// Ends a session of a person, and with it what was issued under it and does not outlive it (see
+/// [`tokens::end_of_session`]); gives whether it lived.
 ///
 /// # Errors
 /// Any storage error.
@@ -131,15 +132,19 @@ pub async fn end(tx: &mut Tx, id: &SessionId, person: &PersonId, now: Timestamp)
     let rows = tx
         .exec(sql!("UPDATE session SET ended_at = $3 WHERE id = $1 AND person_id = $2 AND ended_at IS NULL"), &[id, person, &now])
         .await?;
+    if rows == 1 {
+        tokens::end_of_session(tx, id, now).await?;
+    }
     Ok(rows == 1)
 }
 
-/// Ends all sessions of a person but one; gives their number.
+/// Ends all sessions of a person but one, and what was issued under them; gives their number.
 ///
 /// # Errors
 /// Any storage error.
 pub async fn end_others(tx: &mut Tx, person: &PersonId, keep: Option<&SessionId>, now: Timestamp) -> Result<u64> {
     let keep = keep.map_or(String::new(), |id| id.as_str().to_owned());
+    tokens::end_of_other_sessions(tx, person, &keep, now).await?;
     tx.exec(
         sql!("UPDATE session SET ended_at = $3 WHERE person_id = $1 AND id <> $2 AND ended_at IS NULL"),
         &[person, &keep, &now],

@@ -89,24 +89,27 @@ pub struct Candidate {
     pub person_id: PersonId,
     /// Their password, if they have one.
     pub phc: Option<String>,
+    /// When that password was set.
+    pub changed_at: Option<Timestamp>,
     /// Whether they are active.
     pub active: bool,
 }
 
-/// Whether the person of a name (folded) signed in on a device before.
+/// The person of a name (folded), if there is one, and whether they signed in on a device before; one statement whoever
+/// exists.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn knows_device(db: &mut impl Rowish, name_key: &str, device: &[u8]) -> Result<bool> {
-    let row: Option<(PersonId,)> = db
+pub async fn person_and_device(db: &mut impl Rowish, name_key: &str, device: &[u8]) -> Result<(Option<PersonId>, bool)> {
+    let row: Option<(Option<PersonId>, bool)> = db
         .opt(
             sql!(
-                "SELECT k.person_id FROM known_device k WHERE k.hash = $2 AND k.person_id = COALESCE((SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'username'), (SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'email'), (SELECT e.person_id FROM email e WHERE e.address_key = $1 AND e.verified_at IS NOT NULL))"
+                "SELECT w.id AS person_id, EXISTS (SELECT 1 FROM known_device k WHERE k.hash = $2 AND k.person_id = w.id) AS known FROM (SELECT COALESCE((SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'username'), (SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'email'), (SELECT e.person_id FROM email e WHERE e.address_key = $1 AND e.verified_at IS NOT NULL)) AS id) w"
             ),
             &[&name_key, &device.to_vec()],
         )
         .await?;
-    Ok(row.is_some())
+    Ok(row.unwrap_or((None, false)))
 }
 
 /// Finds the person of a user name or address as typed (folded), in one statement whoever exists.
@@ -116,7 +119,7 @@ pub async fn knows_device(db: &mut impl Rowish, name_key: &str, device: &[u8]) -
 pub async fn candidate(db: &mut impl Rowish, name_key: &str) -> Result<Option<Candidate>> {
     db.opt(
         sql!(
-            "SELECT p.id AS person_id, w.phc AS phc, NOT EXISTS (SELECT 1 FROM person_disabled d WHERE d.person_id = p.id) AS active FROM person p LEFT JOIN password w ON w.person_id = p.id WHERE p.id = COALESCE((SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'username'), (SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'email'), (SELECT e.person_id FROM email e WHERE e.address_key = $1 AND e.verified_at IS NOT NULL))"
+            "SELECT p.id AS person_id, w.phc AS phc, w.changed_at AS changed_at, NOT EXISTS (SELECT 1 FROM person_disabled d WHERE d.person_id = p.id) AS active FROM person p LEFT JOIN password w ON w.person_id = p.id WHERE p.id = COALESCE((SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'username'), (SELECT n.person_id FROM name_claim n WHERE n.name_key = $1 AND n.held AND n.kind = 'email'), (SELECT e.person_id FROM email e WHERE e.address_key = $1 AND e.verified_at IS NOT NULL))"
         ),
         &[&name_key],
     )

@@ -70,6 +70,23 @@ pub async fn end_of_session(tx: &mut Tx, session: &SessionId, now: Timestamp) ->
     Ok(())
 }
 
+/// Does the same for all sessions of a person but one.
+///
+/// # Errors
+/// Any storage error.
+pub async fn end_of_other_sessions(tx: &mut Tx, person: &PersonId, keep: &str, now: Timestamp) -> Result<()> {
+    tx.exec(sql!("DELETE FROM auth_code WHERE person_id = $1 AND session_id <> $2 AND used_at IS NULL"), &[person, &keep])
+        .await?;
+    tx.exec(
+        sql!(
+            "UPDATE token_family SET revoked_at = $3 WHERE person_id = $1 AND session_id <> $2 AND revoked_at IS NULL AND scope NOT LIKE '%offline_access%'"
+        ),
+        &[person, &keep, &now],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Stores a refresh token.
 ///
 /// # Errors
