@@ -20,3 +20,4 @@ mod standin_octopus_teams;
 mod standin_octopus_users;
 mod storage;
 mod visitor;
+mod web_routes;
