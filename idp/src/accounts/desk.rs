@@ -87,7 +87,8 @@ pub(super) async fn record(tx: &mut Tx, deps: &Deps, actor: &Actor, now: Timesta
         let gives_up = change.object_id == person.as_str() && matches!(change.action, "person.disable" | "right.take");
         let active = people::find(tx, person).await?.is_some_and(|p| p.active);
         let held = rights::in_force(tx, person, now).await?;
-        if !gives_up && !(active && actor.rights.iter().all(|right| held.contains(right))) {
+        let still = active && actor.rights.iter().all(|right| held.contains(right));
+        if !(still || gives_up) {
             return Err(Refusal::forbidden("right.changed", "Your rights changed while you did this. Nothing was done.").into());
         }
     }

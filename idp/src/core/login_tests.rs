@@ -48,7 +48,8 @@ fn the_decision_table() {
     let password = || Next::Password { name: "bob".into() };
     let fresh = || session(1, NOW.0);
     let edge = || session(1, BEGUN.0);
-    let cases: Vec<(&str, Demand, Stage, Option<Session>, bool, Next)> = vec![
+    type Case = (&'static str, Demand, Stage, Option<Session>, bool, Next);
+    let cases: Vec<Case> = vec![
         ("no session", plain(), Stage::Open, None, false, Next::Identify),
         ("single sign-on", plain(), Stage::Open, Some(old()), false, Next::Finish),
         ("named", plain(), named(), None, false, password()),

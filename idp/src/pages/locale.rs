@@ -137,8 +137,11 @@ fn fill(text: &str, values: &[(&str, String)]) -> String {
 #[derive(Clone, Debug)]
 pub(super) struct LiveLocales {
     theme: Theme,
-    kept: Arc<RwLock<(Vec<(String, Stamp)>, Arc<Locales>)>>,
+    kept: Arc<RwLock<Kept>>,
 }
+
+/// The files as they were when they were read, and what was read.
+type Kept = (Vec<(String, Stamp)>, Arc<Locales>);
 
 impl LiveLocales {
     pub(super) fn new(theme: Theme) -> Self {

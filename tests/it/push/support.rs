@@ -230,13 +230,16 @@ pub struct Agent {
     pub positions: Vec<Position>,
 }
 
+type ChangeHello<'a> = Box<dyn Fn(&mut Hello) + Send + Sync + 'a>;
+type ChangeText<'a> = Box<dyn Fn(&str) -> String + Send + Sync + 'a>;
+
 /// What a dishonest agent changes.
 #[derive(Default)]
 pub struct Twist<'a> {
     /// The hello, before it is written and signed.
-    pub hello: Option<Box<dyn Fn(&mut Hello) + Send + Sync + 'a>>,
+    pub hello: Option<ChangeHello<'a>>,
     /// The hello as sent; what was signed is the honest one.
-    pub sent_hello: Option<Box<dyn Fn(&str) -> String + Send + Sync + 'a>>,
+    pub sent_hello: Option<ChangeText<'a>>,
     /// The challenge that is signed instead of the one received.
     pub challenge: Option<String>,
     /// The origin that is signed.

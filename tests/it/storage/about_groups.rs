@@ -65,7 +65,7 @@ async fn a_nested_group_carries_its_people(deps: TestDeps) {
     let held = holds(&deps, &anna, "mars").await;
     let (done, spaces) = marked(&deps, memberships::remove(&deps, &root(), &outer, &g(&inner))).await;
     done.unwrap();
-    assert_eq!(spaces, [mars.clone()]);
+    assert_eq!(spaces, std::slice::from_ref(&mars));
     assert!(!may().await);
     assert_eq!(held.alive(&deps).await, (true, false, false), "code and family die, the session does not");
 }

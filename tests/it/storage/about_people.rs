@@ -111,7 +111,7 @@ async fn disabled_is_a_set_of_reasons_and_ends_everything(deps: TestDeps) {
 
     let (done, spaces) = marked(&deps, people::disable(&deps, &root(), &anna, "manual")).await;
     assert!(done.unwrap());
-    assert_eq!(spaces, [mars.clone()], "the Spaces of the person, and no other");
+    assert_eq!(spaces, std::slice::from_ref(&mars), "the Spaces of the person, and no other");
     assert_eq!(in_mars.alive(&deps).await, (false, false, false));
     assert_eq!(in_app.alive(&deps).await, (false, false, false));
     assert!(api_tokens::authenticate(&deps, &token.secret).await.unwrap().is_none());

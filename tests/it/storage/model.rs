@@ -214,7 +214,6 @@ async fn sequences_of_use_cases_keep_the_rules(deps: TestDeps) {
         }
         before = after;
     }
-    println!("{tally:?}");
     assert!(tally.effective > steps / 4 && tally.refused > steps / 20 && tally.by_time > 1, "the dice are lame: {tally:?}");
     assert!(tally.marks < tally.needed * 5, "marks are not tight any more: {tally:?}");
 }

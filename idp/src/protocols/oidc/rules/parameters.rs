@@ -2,6 +2,7 @@
 //! error, one that is not known is ignored. Bounded in size and number.
 
 use crate::protocols::oidc::OauthError;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest query or body, in bytes.
@@ -36,10 +37,13 @@ impl Params {
             let (Some(name), Some(value)) = (name, value) else {
                 return Err(bad("The request is not UTF-8."));
             };
-            if out.values.contains_key(&name) {
-                out.twice.insert(name);
-            } else {
-                out.values.insert(name, value);
+            match out.values.entry(name) {
+                Entry::Occupied(taken) => {
+                    out.twice.insert(taken.key().clone());
+                }
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
             }
         }
         Ok(out)
