@@ -150,7 +150,9 @@ async fn token_errors_have_their_shape() {
         (Some(("app", "wrong")), vec![grant], (401, "invalid_client")),
         (Some(("nobody", "wrong")), vec![grant], (401, "invalid_client")),
         (Some(("mars", "")), vec![grant], (401, "invalid_client")),
-        (None, vec![grant, ("client_id", "app"), ("client_secret", world.app_secret.as_str())], (401, "invalid_client")),
+        (None, vec![grant, ("client_id", "app"), ("client_secret", "wrong")], (401, "invalid_client")),
+        // the secret may be in the body as well: then only the code is missing
+        (None, vec![grant, ("client_id", "app"), ("client_secret", world.app_secret.as_str())], (400, "invalid_request")),
         (None, vec![grant, ("client_id", "app")], (401, "invalid_client")),
         (good, vec![grant, ("client_secret", "x")], (400, "invalid_request")),
         (good, vec![], (400, "invalid_request")),

@@ -19,7 +19,7 @@ fn texts_in_sources() -> BTreeSet<String> {
     let mut sources = Vec::new();
     files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../idp/src"), &mut sources);
     let mut texts = BTreeSet::new();
-    for path in sources.into_iter().filter(|path| !path.ends_with("tests.rs")) {
+    for path in sources.into_iter().filter(|path| !path.to_string_lossy().ends_with("tests.rs")) {
         let source = std::fs::read_to_string(&path).unwrap();
         let code: String = source
             .split("#[cfg(test)]")
