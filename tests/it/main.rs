@@ -7,6 +7,7 @@ mod api_matrix;
 mod api_support;
 mod login_gallery;
 mod login_pages;
+mod login_world;
 mod octopus_adapter;
 mod oidc_flow;
 mod oidc_space;
