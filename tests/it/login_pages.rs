@@ -4,7 +4,6 @@ use crate::login_world::*;
 use crate::visitor::Answer;
 use axum::http::{StatusCode, header};
 use odcm::accounts::{links, spaces};
-use odcm::connectors::Redirect;
 use odcm::core::Timestamp;
 use odcm::core::policy::Actor;
 use odcm::core::text::{DisplayName, Slug};
