@@ -211,9 +211,10 @@ await test('every page: axe finds nothing serious, in light and dark, at 1280 an
 await test('without JavaScript, by keyboard alone, Bob signs in and out', async () => {
   const page = await person({ javaScriptEnabled: false });
   await page.goto(`${demo.odcm}/`);
+  await page.locator('input:focus').waitFor(); // the field has the focus by itself
   await page.keyboard.type('bob');
   await page.keyboard.press('Enter');
-  await page.locator('input[type=password]').waitFor();
+  await page.locator('input[type=password]:focus').waitFor();
   await page.keyboard.type(demo.passwords.bob);
   await page.keyboard.press('Enter');
   await page.waitForURL(u => u.pathname === '/');
