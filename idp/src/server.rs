@@ -71,12 +71,20 @@ pub async fn open(config: &Config) -> Result<Deps, String> {
     }))
 }
 
-/// Serves until `stop` turns true, then drains.
+/// Opens, and serves until `stop` turns true.
 ///
 /// # Errors
 /// A sentence for people.
 pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), String> {
     let deps = open(&config).await?;
+    serve(config, deps, stop).await
+}
+
+/// Serves what [`open`] gave until `stop` turns true, then drains.
+///
+/// # Errors
+/// A sentence for people.
+pub async fn serve(config: Config, deps: Deps, stop: watch::Receiver<bool>) -> Result<(), String> {
     tracing::info!(issuer = deps.settings.public.issuer(), listen = %config.listen, engine = ?deps.db.engine(), "ODCM serves");
     let management = config.management.map(|listen| {
         let router = web::management::routes().with_state(deps.clone());

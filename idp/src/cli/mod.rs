@@ -5,6 +5,8 @@
 mod admin;
 mod serve;
 
+pub use serve::block_on;
+
 use crate::config::{self, Config};
 use crate::core::policy::{Actor, Right, Role, Scope, Via};
 use crate::crypto::jose::Alg;
@@ -100,7 +102,7 @@ fn execute(cli: &Cli) -> Result<String, String> {
         Command::Serve => serve::serve(load(cli)?).map(|()| String::new()),
         Command::Migrate => {
             let config = load(cli)?;
-            serve::block_on(&config, async {
+            block_on(&config, async {
                 let db = server::database(&config).await?;
                 db.migrate().await.map_err(|e| format!("cannot bring the database up to date: {e}"))?;
                 db.close().await;
@@ -109,7 +111,7 @@ fn execute(cli: &Cli) -> Result<String, String> {
         }
         Command::Admin(command) => {
             let config = load(cli)?;
-            serve::block_on(&config, async {
+            block_on(&config, async {
                 let deps = server::open(&config).await?;
                 admin::run(&deps, command).await
             })
@@ -121,7 +123,7 @@ fn execute(cli: &Cli) -> Result<String, String> {
                 KeyAlg::Es256 => Alg::Es256,
                 KeyAlg::Fleet => Alg::EdDsa,
             };
-            serve::block_on(&config, async {
+            block_on(&config, async {
                 let deps = server::open(&config).await?;
                 let kid = accounts::keys::rotate(&deps, &host(), alg).await.map_err(|e| e.to_string())?;
                 Ok(format!("The new key {kid} is published and will sign soon.\n"))

@@ -25,7 +25,7 @@ pub(super) fn serve(config: Config) -> Result<(), String> {
 ///
 /// # Errors
 /// What the future says, or that the runtime cannot start.
-pub(super) fn block_on<T>(config: &Config, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+pub fn block_on<T>(config: &Config, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     start_logging(config)?;
     // Fails only when a provider is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

@@ -111,9 +111,27 @@ impl Db {
 /// What the server says.
 #[doc(hidden)]
 pub async fn fresh_postgres(server: &str) -> Result<String> {
+    made_from(server, "template0").await
+}
+
+/// Copies a PostgreSQL database to which nobody is connected, and gives the URL of the copy: for benchmarks.
+///
+/// # Errors
+/// What the server says.
+#[doc(hidden)]
+pub async fn copied_postgres(server: &str, original: &str) -> Result<String> {
+    let original = url::Url::parse(original).map_err(|e| Error::Engine(e.to_string()))?;
+    let name = original.path().trim_start_matches('/');
+    if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        return Err(Error::Engine(format!("{name} is no name that `fresh_postgres` gives")));
+    }
+    made_from(server, name).await
+}
+
+async fn made_from(server: &str, template: &str) -> Result<String> {
     let name = format!("odcm_test_{}", hex_name(&crate::ports::Entropy::system().bytes::<8>()));
     let pool = PgPoolOptions::new().max_connections(1).connect(server).await?;
-    let sql = format!("CREATE DATABASE {name} LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    let sql = format!("CREATE DATABASE {name} LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE {template}");
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await?;
     pool.close().await;
     let mut url = url::Url::parse(server).map_err(|e| Error::Engine(e.to_string()))?;

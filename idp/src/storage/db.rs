@@ -1,6 +1,7 @@
 //! The facade: an enum of two native pools, `sql!` texts, binds as `&[&a, &b]`, rows by `FromRow`, and `run_tx`.
 
 use super::connect::Engine;
+use super::tape::{How, Roll, Tape, Values};
 use super::{Error, Result, Retryable};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
@@ -98,6 +99,7 @@ fn pg(args: Args<'_>) -> Result<PgArguments> {
 pub struct Db {
     inner: Inner,
     counts: Arc<Mutex<BTreeMap<&'static str, TxCount>>>,
+    tape: Arc<Tape>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +121,11 @@ pub struct TxCount {
 
 /// An open transaction.
 #[derive(Debug)]
-pub struct Tx(TxInner);
+pub struct Tx {
+    inner: TxInner,
+    /// What a benchmark has noted of it.
+    roll: Option<Roll>,
+}
 
 #[derive(Debug)]
 enum TxInner {
@@ -128,16 +134,24 @@ enum TxInner {
 }
 
 macro_rules! on_db {
-    ($db:expr, $s:expr, $a:expr, $build:ident, |$q:ident, $e:ident| $body:expr) => {{
+    ($db:expr, $s:expr, $a:expr, $how:ident, $build:ident, |$q:ident, $e:ident| $body:expr) => {{
         $s.runs.fetch_add(1, Ordering::Relaxed);
         match &$db.inner {
             Inner::Lite { read, write } => {
-                let $q = sqlx::$build($s.sql, lite($a)?);
+                let values = lite($a)?;
+                if $db.tape.is_on() {
+                    $db.tape.alone($s, How::$how, Values::Lite(values.clone()));
+                }
+                let $q = sqlx::$build($s.sql, values);
                 let $e = if $s.write { write } else { read };
                 $body
             }
             Inner::Pg(pool) => {
-                let $q = sqlx::$build($s.sql, pg($a)?);
+                let values = pg($a)?;
+                if $db.tape.is_on() {
+                    $db.tape.alone($s, How::$how, Values::Pg(values.clone()));
+                }
+                let $q = sqlx::$build($s.sql, values);
                 let $e = pool;
                 $body
             }
@@ -146,16 +160,24 @@ macro_rules! on_db {
 }
 
 macro_rules! on_tx {
-    ($tx:expr, $s:expr, $a:expr, $build:ident, |$q:ident, $e:ident| $body:expr) => {{
+    ($tx:expr, $s:expr, $a:expr, $how:ident, $build:ident, |$q:ident, $e:ident| $body:expr) => {{
         $s.runs.fetch_add(1, Ordering::Relaxed);
-        match &mut $tx.0 {
+        match &mut $tx.inner {
             TxInner::Lite(tx) => {
-                let $q = sqlx::$build($s.sql, lite($a)?);
+                let values = lite($a)?;
+                if let Some(roll) = &mut $tx.roll {
+                    roll.note($s, How::$how, Values::Lite(values.clone()));
+                }
+                let $q = sqlx::$build($s.sql, values);
                 let $e = &mut **tx;
                 $body
             }
             TxInner::Pg(tx) => {
-                let $q = sqlx::$build($s.sql, pg($a)?);
+                let values = pg($a)?;
+                if let Some(roll) = &mut $tx.roll {
+                    roll.note($s, How::$how, Values::Pg(values.clone()));
+                }
+                let $q = sqlx::$build($s.sql, values);
                 let $e = &mut **tx;
                 $body
             }
@@ -183,7 +205,7 @@ pub trait Rowish {
 
 impl Db {
     pub(super) fn new(inner: Inner) -> Self {
-        Self { inner, counts: Arc::default() }
+        Self { inner, counts: Arc::default(), tape: Arc::default() }
     }
 
     pub(super) fn inner(&self) -> &Inner {
@@ -199,12 +221,18 @@ impl Db {
         }
     }
 
+    /// The tape of benchmarks.
+    #[must_use]
+    pub fn tape(&self) -> &Tape {
+        &self.tape
+    }
+
     /// One row or none.
     ///
     /// # Errors
     /// Any storage error.
     pub async fn opt<T: Row>(&self, s: &'static Stmt, a: Args<'_>) -> Result<Option<T>> {
-        on_db!(self, s, a, query_as_with, |q, e| Ok(q.fetch_optional(e).await?))
+        on_db!(self, s, a, Opt, query_as_with, |q, e| Ok(q.fetch_optional(e).await?))
     }
 
     /// All rows. Give the statement a LIMIT unless the table is small by nature.
@@ -212,7 +240,7 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn all<T: Row>(&self, s: &'static Stmt, a: Args<'_>) -> Result<Vec<T>> {
-        on_db!(self, s, a, query_as_with, |q, e| Ok(q.fetch_all(e).await?))
+        on_db!(self, s, a, All, query_as_with, |q, e| Ok(q.fetch_all(e).await?))
     }
 
     /// Runs one guarded statement outside a transaction; gives the number of rows.
@@ -220,7 +248,7 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn exec(&self, s: &'static Stmt, a: Args<'_>) -> Result<u64> {
-        on_db!(self, s, a, query_with, |q, e| Ok(q.execute(e).await?.rows_affected()))
+        on_db!(self, s, a, Exec, query_with, |q, e| Ok(q.execute(e).await?.rows_affected()))
     }
 
     /// For [`crate::run_tx!`] only.
@@ -230,10 +258,11 @@ impl Db {
     }
 
     async fn begin(&self) -> Result<Tx> {
-        Ok(Tx(match &self.inner {
+        let inner = match &self.inner {
             Inner::Lite { write, .. } => TxInner::Lite(write.begin_with("BEGIN IMMEDIATE").await?),
             Inner::Pg(pool) => TxInner::Pg(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?),
-        }))
+        };
+        Ok(Tx { inner, roll: Roll::begin(&self.tape) })
     }
 
     fn count(&self, name: &'static str, change: impl FnOnce(&mut TxCount)) {
@@ -364,7 +393,7 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn opt<T: Row>(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<Option<T>> {
-        on_tx!(self, s, a, query_as_with, |q, e| Ok(q.fetch_optional(e).await?))
+        on_tx!(self, s, a, Opt, query_as_with, |q, e| Ok(q.fetch_optional(e).await?))
     }
 
     /// All rows.
@@ -372,7 +401,7 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn all<T: Row>(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<Vec<T>> {
-        on_tx!(self, s, a, query_as_with, |q, e| Ok(q.fetch_all(e).await?))
+        on_tx!(self, s, a, All, query_as_with, |q, e| Ok(q.fetch_all(e).await?))
     }
 
     /// Runs a statement; gives the number of rows.
@@ -380,7 +409,7 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn exec(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<u64> {
-        on_tx!(self, s, a, query_with, |q, e| Ok(q.execute(e).await?.rows_affected()))
+        on_tx!(self, s, a, Exec, query_with, |q, e| Ok(q.execute(e).await?.rows_affected()))
     }
 
     /// Runs a statement that must hit exactly one row.
@@ -393,14 +422,21 @@ impl Tx {
     }
 
     async fn commit(self) -> Result<()> {
-        match self.0 {
-            TxInner::Lite(tx) => Ok(tx.commit().await?),
-            TxInner::Pg(tx) => Ok(tx.commit().await?),
+        match self.inner {
+            TxInner::Lite(tx) => tx.commit().await?,
+            TxInner::Pg(tx) => tx.commit().await?,
         }
+        if let Some(roll) = self.roll {
+            roll.end(true);
+        }
+        Ok(())
     }
 
     async fn rollback(self) {
-        let done = match self.0 {
+        if let Some(roll) = self.roll {
+            roll.end(false);
+        }
+        let done = match self.inner {
             TxInner::Lite(tx) => tx.rollback().await,
             TxInner::Pg(tx) => tx.rollback().await,
         };

@@ -42,12 +42,14 @@ pub mod sections;
 pub mod sessions;
 pub mod space_clients;
 pub mod spaces;
+mod tape;
 pub mod throttle;
 pub mod tokens;
 mod types;
 pub mod visits;
 
-pub use connect::{ConnectOptions, Engine, fresh_postgres};
+pub use connect::{ConnectOptions, Engine, copied_postgres, fresh_postgres};
 pub use db::{Arg, Attempt, Db, FromRow, Row, Rowish, STATEMENTS, Stmt, Tx, TxCount, is_write};
 pub use error::{Error, Result, Retryable};
+pub use tape::{Recording, Tape};
 pub use types::J;

@@ -41,7 +41,6 @@ macro_rules! query {
 }
 
 mod acks;
-mod bench;
 mod channel;
 mod end_to_end;
 mod enrolment;

@@ -36,31 +36,47 @@ rm -rf "$2"
 /// In CI (`CI=true` or `ODCM_NEED_POSTGRES`), when there is no PostgreSQL; anywhere, when it does not work.
 #[expect(clippy::panic, clippy::expect_used, clippy::print_stderr, reason = "for tests")]
 pub async fn database() -> Option<Db> {
-    let server = match std::env::var("ODCM_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) {
-        Some(url) => url,
-        None => match tokio::task::spawn_blocking(cluster).await.expect("the thread that starts PostgreSQL") {
-            Ok(url) => url,
-            Err(why) => {
-                let must = std::env::var("CI").is_ok_and(|v| v == "true") || std::env::var("ODCM_NEED_POSTGRES").is_ok();
-                assert!(!must, "PostgreSQL is needed: {why}");
-                eprintln!("SKIPPED on PostgreSQL: {why}");
-                return None;
-            }
-        },
-    };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let url = loop {
-        match fresh_postgres(&server).await {
-            Ok(url) => break url,
-            Err(error) if Instant::now() >= deadline => panic!("PostgreSQL does not answer: {error}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+    let server = match server().await {
+        Ok(url) => url,
+        Err(why) => {
+            let must = std::env::var("CI").is_ok_and(|v| v == "true") || std::env::var("ODCM_NEED_POSTGRES").is_ok();
+            assert!(!must, "PostgreSQL is needed: {why}");
+            eprintln!("SKIPPED on PostgreSQL: {why}");
+            return None;
         }
     };
+    let url = fresh(&server).await.unwrap_or_else(|why| panic!("{why}"));
     let mut options = ConnectOptions::new(url);
     options.wait = Duration::from_secs(60);
     let db = Db::connect(&options).await.expect("a connection");
     db.migrate().await.expect("migrations");
     Some(db)
+}
+
+/// URL of a server on which databases may be made, started if it must be.
+///
+/// # Errors
+/// Why there is none.
+pub async fn server() -> Result<String, String> {
+    match std::env::var("ODCM_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) {
+        Some(url) => Ok(url),
+        None => tokio::task::spawn_blocking(cluster).await.map_err(|e| e.to_string())?,
+    }
+}
+
+/// URL of an empty database on that server, which may still be starting.
+///
+/// # Errors
+/// When it does not answer within a minute.
+pub async fn fresh(server: &str) -> Result<String, String> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match fresh_postgres(server).await {
+            Ok(url) => return Ok(url),
+            Err(error) if Instant::now() >= deadline => return Err(format!("PostgreSQL does not answer: {error}")),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
 }
 
 fn cluster() -> Result<String, String> {

@@ -1,0 +1,99 @@
+//! The server as a process: started, asked, weighed.
+
+use crate::http::Client;
+use crate::world::World;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    /// Where it listens.
+    pub port: u16,
+    management: u16,
+}
+
+impl Server {
+    /// Starts it over a world and waits until it is ready.
+    pub fn start(role: &str, world: &World) -> Result<Self, String> {
+        let log = File::options().create(true).append(true).open(world.folder().join("server.log")).map_err(|e| e.to_string())?;
+        let exe = std::env::current_exe().map_err(|e| e.to_string())?;
+        let mut child = Command::new(exe)
+            .arg(role)
+            .arg(&world.config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|e| format!("cannot start the server: {e}"))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("the server has no pipes".into());
+        };
+        let (port, management) = (world.port, world.management);
+        let mut server = Self { child, input: Some(input), output: BufReader::new(output), port, management };
+        server.wait(world)?;
+        Ok(server)
+    }
+
+    fn wait(&mut self, world: &World) -> Result<(), String> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let ready = Client::new(self.management).and_then(|mut c| c.get("/readyz")).is_ok_and(|a| a.status == 200);
+            // the public listener follows at once
+            if ready && Client::new(self.port).is_ok() {
+                return Ok(());
+            }
+            if Instant::now() > deadline || !matches!(self.child.try_wait(), Ok(None)) {
+                let log = std::fs::read_to_string(world.folder().join("server.log")).unwrap_or_default();
+                return Err(format!("the server did not become ready:\n{log}"));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Says a line to the role `@server` and gives its answer.
+    pub fn ask(&mut self, command: &str) -> Result<String, String> {
+        let input = self.input.as_mut().ok_or("the server was stopped")?;
+        writeln!(input, "{command}").and_then(|()| input.flush()).map_err(|e| e.to_string())?;
+        let mut line = String::new();
+        self.output.read_line(&mut line).map_err(|e| e.to_string())?;
+        match line.trim_end() {
+            "" => Err("the server hung up".into()),
+            error if error.starts_with("error ") => Err(format!("{command}: {error}")),
+            answer => Ok(answer.to_owned()),
+        }
+    }
+
+    /// CPU time of all its threads so far. A thread that works is counted up to the last tick, so ask when it is idle.
+    pub fn cpu(&self) -> Result<Duration, String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).map_err(|e| e.to_string())?;
+        let of = |path: std::path::PathBuf| -> u64 {
+            let text = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+            text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or_default()
+        };
+        Ok(Duration::from_nanos(tasks.filter_map(Result::ok).map(|task| of(task.path())).sum()))
+    }
+
+    /// Resident memory, in KiB.
+    pub fn resident_kib(&self) -> Result<f64, String> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(|e| e.to_string())?;
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        line.split_whitespace().next().and_then(|n| n.parse().ok()).ok_or_else(|| format!("VmRSS:{line}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let deadline = Instant::now() + Duration::from_secs(12);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,54 @@
+//! `client_credentials`: one request, one statement, one signature, all middleware.
+
+use crate::child::Server;
+use crate::http::Client;
+use crate::rounds::{Plan, Walk, measure};
+use crate::table::Table;
+use crate::world::{Kind, World};
+use tokio::runtime::Runtime;
+
+/// Above the floor, in microseconds.
+const BUDGET_US: f64 = 80.0;
+
+/// A machine that fetches tokens.
+pub struct Machine {
+    pub client: Client,
+    pub body: String,
+}
+
+impl Machine {
+    /// Of a client of the world.
+    pub fn new(port: u16, id: &str, secret: &str) -> Result<Self, String> {
+        let pairs = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret), ("scope", "read")];
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        Ok(Self { client: Client::new(port)?, body })
+    }
+}
+
+impl Walk for Machine {
+    fn walk(&mut self) -> Result<(), String> {
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        self.client.send("POST", "/oauth2/token", &kind, &self.body)?.expect(200).map(drop)
+    }
+}
+
+/// Runs it on both engines.
+pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), String> {
+    for kind in Kind::available(runtime) {
+        let world = World::seed(runtime, kind, 0)?;
+        for (alg, id, secret, walks) in
+            [("es256", "machine-es", &world.made.machine_es, 4000), ("rs256", "machine-rs", &world.made.machine_rs, 1000)]
+        {
+            let mut server = Server::start("@server", &world)?;
+            let port = server.port;
+            let plan = if quick {
+                Plan { walks: 200, rounds: 3, bare: (alg, 1), parted: false }
+            } else {
+                Plan { walks, rounds: 7, bare: (alg, 1), parted: false }
+            };
+            let sample = measure(&mut server, &world, plan, || Machine::new(port, id, secret))?;
+            table.cpu(&format!("client_credentials {alg}, {}", kind.name()), &sample, BUDGET_US);
+        }
+    }
+    Ok(())
+}
