@@ -211,7 +211,7 @@ pub struct Change {
     /// Ids of documents the event is about (`Users-1`, `Teams-2`, …). Empty: the Space no longer knows the cursor (its
     /// events were cut or it was restored from a backup), so anything may have changed.
     pub documents: Vec<String>,
-    /// User name of who did it.
+    /// User name of who did it; `None`: not known, or the agent itself.
     pub by: Option<String>,
 }
 
@@ -304,6 +304,6 @@ pub trait SpaceAdapter: Send + Sync {
     /// Changes the members of a team and reads it back; members that are not named stay.
     async fn change_members(&self, team: &str, change: &MemberChange) -> Result<Team>;
 
-    /// What changed since `cursor` (`None`: only the present cursor), and the next cursor.
+    /// What changed since `cursor` (`None`: only the present cursor), oldest first, and the next cursor.
     async fn changes_since(&self, cursor: Option<&str>) -> Result<(Vec<Change>, String)>;
 }

@@ -14,6 +14,7 @@ mod oidc_space;
 mod oidc_world;
 mod portal_forms;
 mod portal_pages;
+mod portal_steps;
 mod portal_world;
 mod push;
 mod standin_octopus_api;

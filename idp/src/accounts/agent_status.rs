@@ -2,12 +2,12 @@
 
 use super::Result;
 use super::agents::parse;
-use crate::core::ids::{AgentId, PersonId, SpaceId};
+use crate::core::ids::{AgentId, GroupId, PersonId, SpaceId};
 use crate::core::policy::{Act, Actor};
 use crate::core::time::Timestamp;
 use crate::deps::Deps;
 use crate::storage::agents::AgentRow;
-use crate::storage::{agents, channel, links, reports, sections};
+use crate::storage::{agents, channel, groups, people, reports, sections};
 use odcm_wire::latest::TeamBinding;
 use std::collections::BTreeMap;
 
@@ -253,18 +253,61 @@ pub struct Item {
 pub async fn items(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Vec<Item>> {
     actor.may(&Act::ReadSpace(space.clone()))?;
     let db = &mut &deps.db;
-    let names: BTreeMap<PersonId, String> =
-        links::of_space(db, space, "", i64::MAX).await?.into_iter().map(|l| (l.person_id, l.display_name)).collect();
-    let rows = reports::items(db, space, 1000).await?;
-    rows.into_iter()
-        .map(|row| {
-            let id = row.item.split('/').next_back().and_then(|id| PersonId::parse(id).ok());
-            let person = id.map(|id| (id.clone(), names.get(&id).cloned().unwrap_or_else(|| id.to_string())));
-            let residual = parse("residual", &row.residual)?;
-            let (section, item, state, message, at) = (row.section, row.item, row.state, row.message, row.updated_at);
-            Ok(Item { section, item, person, state, message, residual, at })
-        })
-        .collect()
+    let mut names = Names::default();
+    let mut found = Vec::new();
+    for row in reports::items(db, space, 1000).await? {
+        let About { person, .. } = names.about(deps, &row.item).await?;
+        let residual = parse("residual", &row.residual)?;
+        let (section, item, state, message, at) = (row.section, row.item, row.state, row.message, row.updated_at);
+        found.push(Item { section, item, person, state, message, residual, at });
+    }
+    Ok(found)
+}
+
+/// Whom and what an item of a report is about, as far as ODCM knows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The person and their name.
+    pub person: Option<(PersonId, String)>,
+    /// The group and its name.
+    pub group: Option<(GroupId, String)>,
+}
+
+/// Looks names up, each once.
+#[derive(Debug, Default)]
+pub struct Names {
+    people: BTreeMap<PersonId, Option<String>>,
+    groups: BTreeMap<GroupId, Option<String>>,
+}
+
+impl Names {
+    /// Reads `person/ID` and `member/GROUP/PERSON`; other items are about nobody.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn about(&mut self, deps: &Deps, item: &str) -> Result<About> {
+        let (group, person) = match item.split('/').collect::<Vec<_>>().as_slice() {
+            ["person", person] => (None, PersonId::parse(person).ok()),
+            ["member", group, person] => (GroupId::parse(group).ok(), PersonId::parse(person).ok()),
+            _ => (None, None),
+        };
+        let mut about = About::default();
+        if let Some(id) = person {
+            if !self.people.contains_key(&id) {
+                let found = people::find(&mut &deps.db, &id).await?.map(|p| p.display_name);
+                self.people.insert(id.clone(), found);
+            }
+            about.person = self.people.get(&id).cloned().flatten().map(|name| (id, name));
+        }
+        if let Some(id) = group {
+            if !self.groups.contains_key(&id) {
+                let found = groups::find(&mut &deps.db, &id).await?.map(|g| g.name);
+                self.groups.insert(id.clone(), found);
+            }
+            about.group = self.groups.get(&id).cloned().flatten().map(|name| (id, name));
+        }
+        Ok(about)
+    }
 }
 
 /// What agents saw, or ODCM saw of them.
@@ -285,8 +328,16 @@ pub struct Event {
 /// # Errors
 /// Refusal without [`Act::ReadSpace`]; storage errors.
 pub async fn events(deps: &Deps, actor: &Actor, space: &SpaceId, limit: i64) -> Result<Vec<Event>> {
+    events_before(deps, actor, space, None, limit).await
+}
+
+/// The newest events of a Space that were stored before the event `before`.
+///
+/// # Errors
+/// As [`events`].
+pub async fn events_before(deps: &Deps, actor: &Actor, space: &SpaceId, before: Option<&str>, limit: i64) -> Result<Vec<Event>> {
     actor.may(&Act::ReadSpace(space.clone()))?;
-    let rows = reports::events(&mut &deps.db, space, limit.clamp(1, 500)).await?;
+    let rows = reports::events(&mut &deps.db, space, before, limit.clamp(1, 500)).await?;
     rows.into_iter()
         .map(|row| Ok(Event { id: row.id, at: row.at, kind: row.kind, detail: parse("event", &row.detail)? }))
         .collect()

@@ -9,7 +9,7 @@ use crate::core::session::{Authentication, Method};
 use crate::crypto::password::Lane;
 use crate::deps::Deps;
 use crate::http::{Ctx, Form, Path, Problem, csrf};
-use crate::pages::{self, Page};
+use crate::pages::{self, Action, Page};
 use crate::storage::people::Person;
 use axum::Router;
 use axum::extract::State;
@@ -53,7 +53,8 @@ crate::page!(LinkPage);
 
 fn gone(deps: &Deps, ctx: &Ctx) -> Response {
     let text = deps.pages.say(&ctx.lang, "link.gone_text", &[]);
-    pages::message(deps, ctx, StatusCode::GONE, "link.gone", &text, &[])
+    let sign_in = deps.pages.say(&ctx.lang, "link.sign_in", &[]);
+    pages::message(deps, ctx, StatusCode::GONE, "link.gone", &text, &[Action { label: sign_in, href: "/login".into() }])
 }
 
 fn page(deps: &Deps, ctx: &Ctx, secret: &str, person: &Person, error: Option<String>, again: Option<String>) -> Response {

@@ -98,8 +98,23 @@ fn changes(before: Option<&str>, after: Option<&str>) -> Vec<Change> {
     };
     let (mut old, mut new) = (flat(before), flat(after));
     old.retain(|field, value| if new.get(field) == Some(value) { new.remove(field).is_none() } else { true });
+    for side in [&mut old, &mut new] {
+        named(side);
+    }
     let fields: std::collections::BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
     fields.into_iter().map(|field| Change { before: old.remove(&field), after: new.remove(&field), field }).collect()
+}
+
+/// Who came or went is told by name, not by id and kind.
+fn named(side: &mut BTreeMap<String, String>) {
+    for who in ["member", "subject"] {
+        if let (Some(_), Some(kind), Some(name)) =
+            (side.get(&format!("{who}.id")), side.get(&format!("{who}.kind")).cloned(), side.get("name").cloned())
+        {
+            side.retain(|field, _| field != "name" && !field.starts_with(&format!("{who}.")));
+            side.insert(kind, name);
+        }
+    }
 }
 
 fn flatten(path: String, value: &Value, out: &mut BTreeMap<String, String>) {
@@ -111,6 +126,7 @@ fn flatten(path: String, value: &Value, out: &mut BTreeMap<String, String>) {
             }
         }
         Value::Null => {}
+        Value::String(text) if text.is_empty() => {}
         Value::String(text) => drop(out.insert(path, text.clone())),
         Value::Array(items) => {
             let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
@@ -153,6 +169,9 @@ mod tests {
         );
         let text: Vec<_> = found.iter().map(|c| format!("{} {:?} {:?}", c.field, c.before, c.after)).collect();
         assert_eq!(text, [r#"b.c Some("x") Some("z")"#, r#"e None Some("2")"#, r#"gone Some("true") None"#]);
+        let found = changes(None, Some(r#"{"member":{"id":"x","kind":"person"},"name":"Bob","note":""}"#));
+        let text: Vec<_> = found.iter().map(|c| format!("{} {:?}", c.field, c.after)).collect();
+        assert_eq!(text, [r#"person Some("Bob")"#], "by name, and nothing about what is empty");
         assert!(changes(None, None).is_empty() && changes(Some("not json"), None).is_empty());
     }
 }

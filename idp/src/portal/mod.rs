@@ -64,11 +64,12 @@ fn of_people() -> Router<Deps> {
         .route("/admin/people/{id}/edit", get(act::edit).post(act::save))
         .route("/admin/people/{id}/disable", get(act::disabling).post(act::disable))
         .route("/admin/people/{id}/enable", post(act::enable))
-        .route("/admin/people/{id}/link", post(act::link))
+        .route("/admin/people/{id}/link", get(act::linking).post(act::link))
+        .route("/admin/people/{id}/groups/add", get(act::joining))
         .route("/admin/people/{id}/sessions", get(act::ending).post(act::end))
         .route("/admin/people/{id}/emails/add", get(act::new_email).post(act::add_email))
         .route("/admin/people/{id}/emails/{email}/verify", post(act::verify_email))
-        .route("/admin/people/{id}/emails/{email}/remove", post(act::remove_email))
+        .route("/admin/people/{id}/emails/{email}/remove", get(act::removing_email).post(act::remove_email))
 }
 
 fn of_groups() -> Router<Deps> {

@@ -79,6 +79,9 @@ pub(super) struct PersonPage {
     grants: Vec<Direct>,
     rights: Vec<RightView>,
     may_manage: bool,
+    /// May change groups.
+    may_join: bool,
+    may_explain: bool,
     history: Option<Vec<Entry>>,
 }
 
@@ -149,6 +152,8 @@ pub(super) async fn show(desk: Desk, Path(id): Path<PersonId>) -> Answer {
         grants: granted.collect(),
         rights: held,
         may_manage: desk.may(&Act::ManagePeople),
+        may_join: desk.may(&Act::ManageGroups),
+        may_explain: desk.may(&Act::Explain),
         history: history::of_object(&desk, "person", id.as_str()).await?,
         id: id.to_string(),
     })
@@ -224,6 +229,8 @@ impl Page for PersonPage {
             grants: vec![Direct { space: "Mars".into(), href: "/admin/x".into(), span: SpanView::default() }],
             rights: vec![RightView::sample()],
             may_manage: true,
+            may_join: true,
+            may_explain: true,
             history: Some(vec![Entry::sample()]),
         };
         let bare = Self {
@@ -237,10 +244,12 @@ impl Page for PersonPage {
             grants: vec![],
             rights: vec![],
             may_manage: false,
+            may_join: false,
+            may_explain: false,
             history: None,
             ..full.clone()
         };
-        vec![Self { may_manage: true, ..bare.clone() }, bare, full]
+        vec![Self { may_manage: true, may_join: true, may_explain: true, ..bare.clone() }, bare, full]
     }
 }
 crate::page!(PersonPage);

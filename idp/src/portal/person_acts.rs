@@ -1,18 +1,22 @@
 //! What is done to a person: names, addresses, disabling and enabling, one-time links, ending sessions.
 
 use super::confirm::Confirm;
-use super::desk::{Answer, Desk, Fault, Input, Post};
+use super::desk::{Answer, Desk, Fault, Input, Post, url};
 use super::form::{Field, FormPage};
 use super::people::link_page;
 use super::person::load;
+use super::pick::{Pick, What, subject, subject_text};
 use crate::accounts::access::ProposedChange;
 use crate::accounts::people::{self as cases, EditPerson};
 use crate::accounts::{emails, links};
+use crate::core::directory::Subject;
 use crate::core::ids::{EmailId, PersonId};
 use crate::core::policy::Act;
 use crate::core::text::{DisplayName, Email, Username};
-use crate::http::Path;
+use crate::http::{Path, Query};
+use crate::pages;
 use crate::storage::people::Person;
+use crate::storage::{credentials, emails as stored};
 
 fn here(person: &Person) -> String {
     format!("/admin/people/{}", person.id)
@@ -92,12 +96,33 @@ pub(super) async fn enable(Path(id): Path<PersonId>, post: Post) -> Answer {
     desk.done(&here(&person), "enabled")
 }
 
+fn ask_link(person: &Person, has_password: bool) -> Confirm {
+    let name = &person.display_name;
+    let ask = Confirm::new(&format!("Make a one-time link for {name}?"), &format!("{}/link", here(person)), "Make link")
+        .text("Whoever opens it sets the password of this person and is signed in. Links made before stop working.")
+        .under(&[("People", "/admin/people"), (name, &here(person))]);
+    if has_password {
+        return ask.warn(&format!("When it is used, the present password of {name} is replaced, and all sessions end."));
+    }
+    ask
+}
+
+/// `GET /admin/people/{id}/link`: what a one-time link does.
+pub(super) async fn linking(desk: Desk, Path(id): Path<PersonId>) -> Answer {
+    let person = load(&desk, &id).await?;
+    desk.sees(&Act::ManagePeople)?;
+    let password = credentials::password(&mut desk.db(), &id).await?;
+    desk.page(&ask_link(&person, password.is_some()))
+}
+
 /// `POST /admin/people/{id}/link`: a one-time link, shown once.
 pub(super) async fn link(Path(id): Path<PersonId>, post: Post) -> Answer {
     let Post { desk, .. } = post;
     let person = load(&desk, &id).await?;
-    let link = links::create(&desk.deps, desk.actor(), &id).await?;
-    desk.page(&link_page(&id, &person.display_name, link))
+    match links::create(&desk.deps, desk.actor(), &id).await {
+        Ok(link) => desk.page(&link_page(&id, &person.display_name, link)),
+        Err(error) => ask_link(&person, false).refused(&desk, error.into()),
+    }
 }
 
 fn ask_end(person: &Person) -> Confirm {
@@ -162,9 +187,55 @@ pub(super) async fn verify_email(Path((id, email)): Path<(PersonId, EmailId)>, p
     desk.done(&format!("/admin/people/{id}"), "saved")
 }
 
+async fn ask_remove_email(desk: &Desk, id: &PersonId, email: &EmailId) -> Result<Confirm, Fault> {
+    let person = load(desk, id).await?;
+    let row = stored::find(&mut desk.db(), email).await?.filter(|row| row.person_id == *id).ok_or_else(Fault::gone)?;
+    let name = &person.display_name;
+    let action = format!("{}/emails/{email}/remove", here(&person));
+    let ask = Confirm::new(&format!("Remove the address {}?", row.address), &action, "Remove address")
+        .danger()
+        .under(&[("People", "/admin/people"), (name, &here(&person))]);
+    Ok(match row.verified_at {
+        Some(_) => ask.text(&format!("{name} can no longer sign in with it. The person and everything else stay.")),
+        None => ask.text(&format!("It was never verified, so {name} could not sign in with it.")),
+    })
+}
+
+/// `GET /admin/people/{id}/emails/{email}/remove`.
+pub(super) async fn removing_email(desk: Desk, Path((id, email)): Path<(PersonId, EmailId)>) -> Answer {
+    desk.sees(&Act::ManagePeople)?;
+    desk.page(&ask_remove_email(&desk, &id, &email).await?)
+}
+
 /// `POST /admin/people/{id}/emails/{email}/remove`.
 pub(super) async fn remove_email(Path((id, email)): Path<(PersonId, EmailId)>, post: Post) -> Answer {
     let Post { desk, .. } = post;
-    emails::remove(&desk.deps, desk.actor(), &id, &email).await?;
-    desk.done(&format!("/admin/people/{id}"), "removed")
+    match emails::remove(&desk.deps, desk.actor(), &id, &email).await {
+        Ok(()) => desk.done(&format!("/admin/people/{id}"), "removed"),
+        Err(error) => ask_remove_email(&desk, &id, &email).await?.refused(&desk, error.into()),
+    }
+}
+
+/// `GET /admin/people/{id}/groups/add`: find a group for the person. The next page is the one of the group, which shows
+/// what it does.
+pub(super) async fn joining(desk: Desk, Path(id): Path<PersonId>, Query(input): Query<Input>) -> Answer {
+    let person = load(&desk, &id).await?;
+    desk.sees(&Act::ManageGroups)?;
+    if let Ok(Subject::Group(group)) = subject(input.get("who")) {
+        let who = subject_text(&Subject::Person(id));
+        let query = [("who", who.as_str()), ("from", input.get("from")), ("until", input.get("until"))];
+        return Ok(pages::see_other(&url(&format!("/admin/groups/{group}/members/check"), &query)));
+    }
+    let add = format!("{}/groups/add", here(&person));
+    let page = Pick {
+        title: format!("Put {} into a group", person.display_name),
+        text: "Choose a group. What it does is shown before it is done.".into(),
+        trail: vec![("People".into(), "/admin/people".into()), (person.display_name.clone(), here(&person))],
+        action: add.clone(),
+        next: add,
+        label: "Name of the group",
+        with_span: true,
+        ..Pick::default()
+    };
+    desk.page(&page.find(&desk, &input, What::Groups).await?)
 }

@@ -4,6 +4,7 @@ use super::desk::{Answer, Desk, Fault};
 use super::live;
 use crate::accounts::agent_status::{self, AgentStatus, Item, SectionStatus, SpaceStatus};
 use crate::core::Timestamp;
+use crate::core::directory::Subject;
 use crate::core::ids::SpaceId;
 use crate::core::policy::Act;
 use crate::http::Path;
@@ -128,16 +129,16 @@ impl SectionView {
 #[derive(Clone, Debug, Serialize)]
 struct ItemView {
     item: String,
-    person: Option<(String, String)>,
+    person: Option<(Option<String>, String)>,
     state: String,
     message: Option<String>,
     residual: Vec<String>,
     at: Timestamp,
 }
 
-impl From<Item> for ItemView {
-    fn from(item: Item) -> Self {
-        let person = item.person.map(|(id, name)| (format!("/admin/people/{id}"), name));
+impl ItemView {
+    fn new(item: Item, desk: &Desk) -> Self {
+        let person = item.person.map(|(id, name)| (super::space_access::href(desk, &Subject::Person(id)), name));
         Self { person, item: item.item, state: item.state, message: item.message, residual: item.residual, at: item.at }
     }
 }
@@ -180,8 +181,8 @@ async fn read(desk: &Desk, space: &Space) -> Result<SpaceLive, Fault> {
         secret_wanted: status.secret.wanted,
         secret_made: status.secret.made,
         secret_proven_at: status.secret.proven_at,
-        items: items.into_iter().take(100).map(ItemView::from).collect(),
-        events: events.into_iter().map(super::space_events::EventView::from).collect(),
+        items: items.into_iter().take(100).map(|item| ItemView::new(item, desk)).collect(),
+        events: super::space_events::EventView::read(desk, events).await?,
     })
 }
 
@@ -235,7 +236,7 @@ impl Page for SpaceLive {
         };
         let item = |state: &str, person: bool| ItemView {
             item: "person/x".into(),
-            person: person.then(|| ("/admin/people/x".into(), "Bob".into())),
+            person: person.then(|| (Some("/admin/people/x".into()), "Bob".into())),
             state: state.into(),
             message: person.then(|| "No.".into()),
             residual: if person { vec!["API key".into()] } else { vec![] },

@@ -59,7 +59,8 @@ pub(super) struct AccessPage {
     may: bool,
 }
 
-fn href(desk: &Desk, subject: &Subject) -> Option<String> {
+/// Where a person or group is shown, for who may see them.
+pub(super) fn href(desk: &Desk, subject: &Subject) -> Option<String> {
     match subject {
         Subject::Person(id) => desk.may(&Act::ReadAll).then(|| format!("/admin/people/{id}")),
         Subject::Group(id) => desk.may(&Act::ReadGroup(id.clone())).then(|| format!("/admin/groups/{id}")),

@@ -147,13 +147,18 @@ pub async fn add_event(
     .await
 }
 
-/// Newest events of a Space.
+/// Newest events of a Space, those before the event `before` if it is given.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn events<Q: Rowish>(q: &mut Q, space: &SpaceId, limit: i64) -> Result<Vec<EventRow>> {
-    q.all(sql!("SELECT id, at, kind, detail FROM space_event WHERE space_id = $1 ORDER BY id DESC LIMIT $2"), &[space, &limit])
-        .await
+pub async fn events<Q: Rowish>(q: &mut Q, space: &SpaceId, before: Option<&str>, limit: i64) -> Result<Vec<EventRow>> {
+    // Ids begin with fifteen digits of milliseconds: a 9 comes after all of them, in every collation.
+    let before = before.unwrap_or("9");
+    q.all(
+        sql!("SELECT id, at, kind, detail FROM space_event WHERE space_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"),
+        &[space, &before, &limit],
+    )
+    .await
 }
 
 /// Newest event of a kind.

@@ -49,6 +49,7 @@ impl OctopusAdapter {
         }
         let mut next = Some(address(root, &values)?);
         let (mut changes, mut newest, mut count, mut any) = (Vec::new(), seen, 0, false);
+        let me = self.cache().me.as_ref().map(|(_, id)| id.clone());
         while let Some(page) = next {
             let page = api.get(&page).await?;
             next = link(&page, "Page.Next").map(Into::into);
@@ -61,13 +62,15 @@ impl OctopusAdapter {
                     continue;
                 }
                 newest = newest.max(id);
-                changes.extend(change(event));
+                changes.extend(change(event, me.as_deref()));
                 count += 1;
             }
             if count > MAX_EVENTS {
                 return Ok(Some((vec![anything()], newest)));
             }
         }
+        // The server sends the newest first; whoever keeps one name per document wants the last one.
+        changes.reverse();
         Ok(any.then_some((changes, newest)))
     }
 
@@ -100,13 +103,15 @@ fn number(event: &Value) -> Result<u64> {
     digits.parse().map_err(|_| AdapterError::Garbage("an event whose id ends in no number".into()))
 }
 
-fn change(event: &Value) -> Option<Change> {
+/// What an event says. Of what the agent did itself (`me`) it names nobody: that is no edit by hand.
+fn change(event: &Value, me: Option<&str>) -> Option<Change> {
     let wanted = |id: &&str| {
         let id = id.to_lowercase();
         DOCUMENTS.iter().any(|start| id.starts_with(start))
     };
     let documents: Vec<String> = texts(event, "RelatedDocumentIds").filter(wanted).map(Into::into).collect();
-    let by = Some(optional(event, "Username")).filter(|name| !name.is_empty());
+    let own = me.is_some_and(|me| me.eq_ignore_ascii_case(&optional(event, "UserId")));
+    let by = Some(optional(event, "Username")).filter(|name| !name.is_empty() && !own);
     (!documents.is_empty()).then_some(Change { documents, by })
 }
 
@@ -118,10 +123,16 @@ mod tests {
     #[test]
     fn only_documents_about_access_are_hints() {
         let event = json!({"Id": "Events-12", "RelatedDocumentIds": ["Teams-1", "Projects-1", "Users-2"], "Username": "admin"});
-        let hint = change(&event).unwrap();
+        let hint = change(&event, None).unwrap();
         assert_eq!(hint, Change { documents: vec!["Teams-1".into(), "Users-2".into()], by: Some("admin".into()) });
-        assert_eq!(change(&json!({"RelatedDocumentIds": ["Projects-1"]})), None);
-        assert_eq!(change(&json!({"RelatedDocumentIds": 5})), None);
+        assert_eq!(change(&json!({"RelatedDocumentIds": ["Projects-1"]}), None), None);
+        assert_eq!(change(&json!({"RelatedDocumentIds": 5}), None), None);
+        let by = |user: &str, me| {
+            change(&json!({"RelatedDocumentIds": ["Teams-1"], "UserId": user, "Username": "somebody"}), me).unwrap().by
+        };
+        assert_eq!(by("Users-1", Some("users-2")).as_deref(), Some("somebody"));
+        assert_eq!(by("Users-2", Some("users-2")), None, "the agent's own writes are nobody's edit");
+        assert_eq!(by("Users-2", None).as_deref(), Some("somebody"));
         assert_eq!(number(&event).unwrap(), 12);
         assert!(number(&json!({"Id": "Events-x"})).is_err());
         assert!(number(&json!({})).is_err());
