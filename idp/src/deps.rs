@@ -95,23 +95,35 @@ impl Wake {
 
 /// News for live pages: the id of a Space whose status changed. A receiver that lags reads everything anew.
 #[derive(Clone, Debug)]
-pub struct Live(broadcast::Sender<SpaceId>);
+pub struct Live {
+    news: broadcast::Sender<SpaceId>,
+    ends: Arc<watch::Sender<bool>>,
+}
 
 impl Default for Live {
     fn default() -> Self {
-        Self(broadcast::Sender::new(256))
+        Self { news: broadcast::Sender::new(256), ends: Arc::new(watch::Sender::new(false)) }
     }
 }
 
 impl Live {
+    /// Ends all streams to pages: the server stops, and must not wait for them.
+    pub fn end(&self) {
+        self.ends.send_replace(true);
+    }
+    /// Turns true when streams shall end.
+    #[must_use]
+    pub fn ends(&self) -> watch::Receiver<bool> {
+        self.ends.subscribe()
+    }
     /// The status of `space` changed.
     pub fn ring(&self, space: &SpaceId) {
         // without a listener there is nobody to tell
-        let _ = self.0.send(space.clone());
+        let _ = self.news.send(space.clone());
     }
     /// Receives ids from now on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<SpaceId> {
-        self.0.subscribe()
+        self.news.subscribe()
     }
 }

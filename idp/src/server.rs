@@ -92,12 +92,13 @@ pub async fn serve(config: Config, deps: Deps, stop: watch::Receiver<bool>) -> R
     });
     let push = Push::start(deps.clone());
     let runner = jobs::Runner::start(deps.clone(), job_kinds());
-    // Agents are told to come back at once: their connections would keep the drain waiting.
+    // Streams to pages end and agents are told to come back at once: their connections would keep the drain waiting.
     let leaving = tokio::spawn({
-        let (push, mut stop) = (push.clone(), stop.clone());
+        let (push, live, mut stop) = (push.clone(), deps.live.clone(), stop.clone());
         async move {
             // an error means that nobody can say stop any more
             let _ = stop.wait_for(|stop| *stop).await;
+            live.end();
             push.shutdown().await;
         }
     });

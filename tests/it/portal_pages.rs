@@ -125,6 +125,23 @@ async fn scoped_administrators_and_auditors_see_what_they_may() {
     for hidden in [venus, group, format!("{mars}/remove"), "/admin/people".into(), "/admin/groups".into()] {
         assert_eq!(sam.get(&hidden).await.status, StatusCode::NOT_FOUND, "{hidden}");
     }
+    // who grants and publishes what they can name, without searching through the directory
+    let add = format!("{mars}/grants/add");
+    for (q, found) in [("developers", true), (w.developers.as_str(), true), ("Devel", false), ("staff", true), ("", false)] {
+        for page in [sam.get(&format!("{add}?q={q}")).await, sam.get(&format!("{mars}/groups/publish?q={q}")).await] {
+            let offered = page.text.contains("value=\"group:");
+            assert!(offered == found && !says(&page, "Who writes software"), "{q}: {}", page.text);
+        }
+    }
+    let people = (sam.get(&format!("{add}?q=gina")).await, sam.get(&format!("{mars}/groups/publish?q=gina")).await);
+    assert!(says(&people.0, "Gina Groups") && !says(&people.1, "Gina Groups"), "only groups are published");
+    let who = format!("group:{}", w.developers);
+    let ask = sam.get(&format!("{mars}/groups/publish?who={who}")).await;
+    let page = sam.submit(&ask, "/groups/publish", &[("who", &who)]).await;
+    assert!(says(&page, "Added.") && says(&page, "Take Developers back"), "{}", page.text);
+    let ask = sam.get(&format!("{mars}/grants/check?who={who}")).await;
+    let page = sam.submit(&ask, "/grants/add", &[("who", &who)]).await;
+    assert!(says(&page, "Added.") && says(&page, "Revoke the grant of Developers"), "{}", page.text);
     // somebody who reads everything and changes nothing
     let mut olga = w.signed_in("olga").await;
     let page = olga.get(&format!("/admin/people/{}", w.bob)).await;
@@ -132,6 +149,11 @@ async fn scoped_administrators_and_auditors_see_what_they_may() {
     for hidden in ["/admin/people/new", "/admin/groups/new", "/admin/spaces/new", "/admin/clients/new", "/admin/rights/give"] {
         assert_eq!(olga.get(hidden).await.status, StatusCode::NOT_FOUND, "{hidden}");
     }
+    // the console is in English and says so, whatever the browser prefers
+    olga.headers.push(("accept-language", "de".into()));
+    let (console, account) = (olga.get("/admin").await, olga.get("/account").await);
+    assert!(console.text.contains("<html lang=\"en\"") && says(&console, "Skip to content"), "{}", console.text);
+    assert!(account.text.contains("<html lang=\"de\""), "{}", account.text);
     let csrf = olga.get("/admin/tokens/new").await.input("csrf");
     let answer = olga.post("/admin/groups/new", &[("csrf", &csrf), ("name", "Mine")]).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);

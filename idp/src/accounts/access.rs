@@ -252,12 +252,18 @@ pub async fn due_changes(tx: &mut Tx, since: Timestamp, now: Timestamp) -> stora
     let spaces = directory::due_spaces(tx, since, now).await?;
     // marking as a removal only puts a Space first; what began and what ended the projection sees
     marks::mark_removals(tx, &spaces, now).await?;
-    // codes and refresh families of whoever lost entry by time alone end, so that a later grant does not revive them
+    // codes and refresh families of whoever lost entry by time alone end, so that a later grant or membership does not
+    // revive them: at Spaces, and at clients that are restricted to groups
+    let mut held = Vec::new();
     for space in &spaces {
-        for holder in revocation::held_of_space(tx, space, now).await? {
-            if !admits_client(tx, &holder.person_id, &holder.client_id, now).await? {
-                revocation::end_of_client(tx, &holder, now).await?;
-            }
+        held.extend(revocation::held_of_space(tx, space, now).await?);
+    }
+    for client in directory::due_clients(tx, since, now).await? {
+        held.extend(revocation::held_of_client(tx, &client, now).await?);
+    }
+    for holder in held {
+        if !admits_client(tx, &holder.person_id, &holder.client_id, now).await? {
+            revocation::end_of_client(tx, &holder, now).await?;
         }
     }
     Ok(spaces)

@@ -13,9 +13,10 @@ use crate::crypto::seal::Place;
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::clients::{self as rows, SecretRow};
+use crate::storage::page::Page;
 use crate::storage::{self, Tx, reports, revocation, tokens};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Seconds for which the previous secret stays valid after a rotation.
 pub const SECRET_OVERLAP_S: i64 = 7 * 86_400;
@@ -112,13 +113,15 @@ pub struct EditClient {
     pub groups: Option<BTreeSet<GroupId>>,
     /// Disabled clients get nothing.
     pub enabled: Option<bool>,
+    /// The caller knows that a restriction taken away opens the client to everybody.
+    pub confirmed: bool,
 }
 
-/// Changes a client. `version` is what the caller saw (If-Match). For the client of a Space only `enabled` and the redirect
+/// Changes a client. Taking the last group away opens it to every active person, so that wants `confirmed`. `version` is what the caller saw (If-Match). For the client of a Space only `enabled` and the redirect
 /// URIs may change, by whoever manages that Space.
 ///
 /// # Errors
-/// Refused: not found, stale, settings that make no sense.
+/// Refused: not found, stale, settings that make no sense, `client.opens`.
 pub async fn edit(deps: &Deps, actor: &Actor, id: &ClientId, version: Option<i64>, edit: EditClient) -> Result<Client> {
     let now = deps.clock.now();
     let new_name = edit.name.as_deref().map(name).transpose()?;
@@ -132,6 +135,10 @@ pub async fn edit(deps: &Deps, actor: &Actor, id: &ClientId, version: Option<i64
         if client.space().is_some() && (new_name.is_some() || edit.groups.is_some()) {
             let text = "Name and groups of a Space's client follow the Space and its grants.";
             return Err(Refusal::invalid("name", "client.invalid", text).into());
+        }
+        if !groups.is_empty() && edit.groups.as_ref().is_some_and(BTreeSet::is_empty) && !edit.confirmed {
+            let text = "Without a group the client admits every active person. Confirm that, or leave a group in place.";
+            return Err(Refusal::conflict("client.opens", text).field("groups").into());
         }
         if let Some(settings) = &edit.settings {
             settings.validate(&client.kind)?;
@@ -196,13 +203,30 @@ pub async fn rotate_secret(deps: &Deps, actor: &Actor, id: &ClientId, end_previo
     Ok(secret)
 }
 
-/// Clients other than those of Spaces, in order of id after `after`.
+/// Clients other than those of Spaces with the groups they are restricted to, in order of id after `after`; with `text`
+/// those that have it in name or id.
 ///
 /// # Errors
 /// Refused without the right.
-pub async fn list(deps: &Deps, actor: &Actor, after: &str, limit: i64) -> Result<Vec<Client>> {
+pub async fn list(
+    deps: &Deps,
+    actor: &Actor,
+    text: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> Result<Page<(Client, Vec<GroupId>)>> {
     actor.may(&Act::ReadAll)?;
-    Ok(rows::page(&mut &deps.db, after, limit).await?)
+    let page = rows::page(&mut &deps.db, text, after, limit).await?;
+    let mut groups: BTreeMap<ClientId, Vec<GroupId>> = BTreeMap::new();
+    if let Some(last) = page.items.last() {
+        for (client, group) in rows::groups_between(&mut &deps.db, after, &last.id).await? {
+            groups.entry(client).or_default().push(group);
+        }
+    }
+    Ok(page.map(|client| {
+        let own = groups.remove(&client.id).unwrap_or_default();
+        (client, own)
+    }))
 }
 
 /// One client with its groups and its secrets (without the secrets).

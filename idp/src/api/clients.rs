@@ -1,11 +1,11 @@
 //! `/clients`: OpenID applications.
 
-use super::shape::{Answer, List, Part, Problems, created, cursor, id as parse_id, of, ok, refused, tagged};
+use super::groups::Confirmed;
+use super::shape::{Answer, List, Part, Problems, bounded, created, id as parse_id, of, ok, tagged};
 use crate::accounts::clients as cases;
 use crate::core::client::{AuthMethod, Client, ClientKind, ClientSettings, GrantType};
 use crate::core::ids::{ClientId, GroupId};
 use crate::core::keyset::Alg;
-use crate::core::policy::Act;
 use crate::deps::Deps;
 use crate::http::{Ctx, Json, Path, Problem, Query, etag};
 use crate::login::Token;
@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -133,12 +133,15 @@ struct ClientOut {
     first_party: bool,
     /// Audience of its access tokens.
     audience: Option<String>,
+    /// Ids of the groups it is restricted to; none: every active person.
+    groups: Vec<String>,
     /// As in the ETag.
     version: i64,
 }
 
-fn shape(c: Client) -> ClientOut {
+fn shape(c: Client, groups: &[GroupId]) -> ClientOut {
     ClientOut {
+        groups: groups.iter().map(ToString::to_string).collect(),
         id: c.id.to_string(),
         kind: match c.kind {
             ClientKind::Space(_) => Kind::Space,
@@ -284,18 +287,34 @@ impl Settings {
     }
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    /// Items per page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(default)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    #[serde(default)]
+    after: Option<String>,
+    /// Part of the name or id.
+    #[param(max_length = 200)]
+    #[serde(default)]
+    q: Option<String>,
+}
+
 /// Clients, by id.
-#[utoipa::path(get, operation_id = "list_clients", path = "/clients", tag = "clients", params(Part), responses((status = 200, body = List<ClientOut>), Problems))]
-async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(part): Query<Part>) -> Answer {
-    actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
+#[utoipa::path(get, operation_id = "list_clients", path = "/clients", tag = "clients", params(Filter), responses((status = 200, body = List<ClientOut>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(filter): Query<Filter>) -> Answer {
+    let part = Part { limit: filter.limit, after: filter.after };
+    let q = bounded(filter.q, "q", 200, &ctx)?;
     let after: Option<String> = part.after(&ctx)?;
     let limit = part.limit(&ctx)?;
-    let mut rows = cases::list(&deps, &actor, after.as_deref().unwrap_or_default(), limit + 1).await.map_err(of(&ctx))?;
-    let keep = usize::try_from(limit).unwrap_or_default();
-    let more = rows.len() > keep;
-    rows.truncate(keep);
-    let next = rows.last().filter(|_| more).map(|c| cursor(c.id.as_str()));
-    ok(List { items: rows.into_iter().map(shape).collect(), next })
+    let after = after.unwrap_or_default();
+    let page = cases::list(&deps, &actor, q.as_deref(), &after, limit).await.map_err(of(&ctx))?;
+    ok(List::page(page, |(c, _)| c.id.clone(), |(c, groups)| shape(c, &groups)))
 }
 
 body! {
@@ -339,10 +358,11 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(mu
     let given = body.settings();
     let settings = given.over(ClientSettings::for_application(&kind, Vec::new()));
     let groups = given.groups(&ctx)?.unwrap_or_default();
+    let own: Vec<GroupId> = groups.iter().cloned().collect();
     let made =
         cases::create(&deps, &actor, cases::NewClient { id, kind, name: body.name, settings, groups }).await.map_err(of(&ctx))?;
     let location = format!("/clients/{}", made.client.id);
-    created(&location, CreatedClient { client: shape(made.client), secret: made.secret })
+    created(&location, CreatedClient { client: shape(made.client, &own), secret: made.secret })
 }
 
 fn client_id(text: &str, ctx: &Ctx) -> Result<ClientId, Problem> {
@@ -352,8 +372,8 @@ fn client_id(text: &str, ctx: &Ctx) -> Result<ClientId, Problem> {
 /// One client.
 #[utoipa::path(get, operation_id = "get_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128)), responses((status = 200, body = ClientOut), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
-    let (client, _, _) = cases::view(&deps, &actor, &client_id(&id, &ctx)?).await.map_err(of(&ctx))?;
-    tagged(client.version, shape(client))
+    let (client, groups, _) = cases::view(&deps, &actor, &client_id(&id, &ctx)?).await.map_err(of(&ctx))?;
+    tagged(client.version, shape(client, &groups))
 }
 
 body! {
@@ -369,30 +389,34 @@ struct EditClient {
 }
 }
 
-/// Change a client.
-#[utoipa::path(patch, operation_id = "change_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
+/// Change a client. An empty list of groups opens a restricted client to everybody and wants `confirmed=true`.
+#[utoipa::path(patch, operation_id = "change_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), Confirmed, ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
     Token(actor): Token,
     Path(id): Path<String>,
+    Query(query): Query<Confirmed>,
     headers: HeaderMap,
     Json(mut body): Json<EditClient>,
 ) -> Answer {
     let seen = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
     let id = client_id(&id, &ctx)?;
-    let (client, _, _) = cases::view(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    let (client, before, _) = cases::view(&deps, &actor, &id).await.map_err(of(&ctx))?;
     // fields that are left out come from the version that was just read, so that version is what must still hold
     let version = seen.unwrap_or(client.version);
     let given = body.settings();
+    let groups = given.groups(&ctx)?;
+    let own: Vec<GroupId> = groups.as_ref().map_or(before, |new| new.iter().cloned().collect());
     let edit = cases::EditClient {
         name: body.name,
         settings: Some(given.over(client.settings)),
-        groups: given.groups(&ctx)?,
+        groups,
         enabled: body.enabled,
+        confirmed: query.confirmed,
     };
     let client = cases::edit(&deps, &actor, &id, Some(version), edit).await.map_err(of(&ctx))?;
-    tagged(client.version, shape(client))
+    tagged(client.version, shape(client, &own))
 }
 
 /// What to do with the secret before.

@@ -28,6 +28,29 @@ pub struct GroupAccess {
     pub members: BTreeMap<PersonId, Span>,
 }
 
+/// What a client other than that of a Space asks of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientDoor {
+    /// Being active.
+    Open,
+    /// Being active and in one of these groups.
+    Groups(BTreeSet<GroupId>),
+    /// It admits nobody: it is disabled.
+    Shut,
+}
+
+impl ClientDoor {
+    /// The door of a client that is enabled or not and restricted to these groups, if to any.
+    #[must_use]
+    pub fn of(enabled: bool, groups: BTreeSet<GroupId>) -> Self {
+        match (enabled, groups.is_empty()) {
+            (false, _) => Self::Shut,
+            (true, true) => Self::Open,
+            (true, false) => Self::Groups(groups),
+        }
+    }
+}
+
 /// The facts as they hold at one instant, indexed: build one, ask many questions.
 pub struct View<'f> {
     pub(super) facts: &'f Facts,
@@ -110,6 +133,20 @@ impl<'f> View<'f> {
         }
         users.retain(|node, _| self.graph.people.get(*node as usize).is_some_and(|person| self.active(person)));
         users
+    }
+
+    /// The people whom a client other than that of a Space admits now (rules C1).
+    #[must_use]
+    pub fn admitted(&self, door: &ClientDoor) -> BTreeSet<PersonId> {
+        let active = |person: &&PersonId| self.active(person);
+        match door {
+            ClientDoor::Shut => BTreeSet::new(),
+            ClientDoor::Open => self.facts.people.keys().filter(active).cloned().collect(),
+            ClientDoor::Groups(groups) => {
+                let inside = groups.iter().flat_map(|group| self.effective(group).into_keys());
+                inside.filter(|person| self.active(person)).collect()
+            }
+        }
     }
 
     /// What the Space must know about access, by the formulas of rules A3. An unknown Space knows nothing.

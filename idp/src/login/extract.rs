@@ -1,6 +1,6 @@
 //! Who asks: [`Person`] by session cookie, [`Token`] by bearer API token. Rights are read in this request, never cached.
 
-use super::session::{actor, session};
+use super::session::{actor, look, session};
 use crate::accounts;
 use crate::core::policy::Actor;
 use crate::core::session::Session;
@@ -63,9 +63,20 @@ impl Person {
     /// # Errors
     /// Any storage error.
     pub async fn find(deps: &Deps, ctx: &Ctx) -> Result<Option<Self>, storage::Error> {
-        let (Some(session), Some(secret)) = (session(deps, ctx).await?, ctx.cookie(Cookie::Session)) else {
-            return Ok(None);
-        };
+        Self::of(deps, ctx, session(deps, ctx).await?).await
+    }
+
+    /// The same without noting a use of the session: for what a page asks by itself while nobody may be there (streams),
+    /// so that an open page does not keep a session alive beyond its idle time.
+    ///
+    /// # Errors
+    /// Any storage error.
+    pub async fn look(deps: &Deps, ctx: &Ctx) -> Result<Option<Self>, storage::Error> {
+        Self::of(deps, ctx, look(deps, ctx).await?).await
+    }
+
+    async fn of(deps: &Deps, ctx: &Ctx, session: Option<Session>) -> Result<Option<Self>, storage::Error> {
+        let (Some(session), Some(secret)) = (session, ctx.cookie(Cookie::Session)) else { return Ok(None) };
         let rights = rights::in_force(&mut &deps.db, &session.person, deps.clock.now()).await?;
         let actor = Actor { rights, ..actor(ctx, &session.person, &session.display_name) };
         Ok(Some(Self { actor, session, secret: secret.to_owned() }))

@@ -25,16 +25,25 @@ const DEVICE_S: i64 = 400 * 86_400;
 /// # Errors
 /// Any storage error.
 pub async fn session(deps: &Deps, ctx: &Ctx) -> Result<Option<Session>, storage::Error> {
-    let Some(secret) = ctx.cookie(Cookie::Session) else { return Ok(None) };
     let now = deps.clock.now();
-    let idle_ms = deps.settings.sign_in.session_idle.saturating_mul(1000);
-    let found = sessions::by_cookie(&mut &deps.db, &sha256(secret.as_bytes()), now, idle_ms).await?;
+    let found = look(deps, ctx).await?;
     if let Some(session) = &found
         && now.since(session.last_seen_at) >= TOUCH_MS
     {
         sessions::touch(&deps.db, &session.id, now).await?;
     }
     Ok(found)
+}
+
+/// The same without noting a use: for what pages ask by themselves, which must not keep a session alive while nobody is
+/// there.
+///
+/// # Errors
+/// Any storage error.
+pub(super) async fn look(deps: &Deps, ctx: &Ctx) -> Result<Option<Session>, storage::Error> {
+    let Some(secret) = ctx.cookie(Cookie::Session) else { return Ok(None) };
+    let idle_ms = deps.settings.sign_in.session_idle.saturating_mul(1000);
+    sessions::by_cookie(&mut &deps.db, &sha256(secret.as_bytes()), deps.clock.now(), idle_ms).await
 }
 
 /// Who acts when a person does something about their own session.

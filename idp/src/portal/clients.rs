@@ -2,20 +2,21 @@
 
 use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
+use super::effects;
 use super::form::{Field, FormPage};
 use super::history::{self, Entry};
 use super::list::{Cell, ListPage, PAGE, Row};
 use super::once::{Once, Value};
 use crate::accounts::clients::{self as cases, EditClient, NewClient};
 use crate::core::Timestamp;
+use crate::core::access::ClientDoor;
 use crate::core::client::{AuthMethod, Client, ClientKind, ClientSettings, GrantType, STANDARD_SCOPES};
 use crate::core::ids::{ClientId, GroupId};
 use crate::core::keyset::Alg;
 use crate::core::policy::Act;
-use crate::core::text::fold;
 use crate::http::{Path, Problem, Query};
 use crate::pages::Page;
-use crate::storage::groups;
+use crate::storage::clients as rows;
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -24,18 +25,19 @@ use std::collections::BTreeSet;
 pub(super) async fn list(desk: Desk, Query(input): Query<Input>) -> Answer {
     desk.sees(&Act::ReadAll)?;
     let q: String = input.get("q").chars().take(200).collect();
-    let mut found = cases::list(&desk.deps, desk.actor(), input.get("after"), PAGE + 1).await?;
-    let more = i64::try_from(found.len()).is_ok_and(|n| n > PAGE);
-    if more {
-        found.pop();
-    }
-    let last = found.last().filter(|_| more).map(|c| (String::new(), c.id.to_string()));
-    found.retain(|c| fold(&c.name).contains(&fold(&q)) || c.id.as_str().contains(&q));
-    let row = |client: Client| Row {
+    let text = Some(q.as_str()).filter(|q| !q.is_empty());
+    let found = cases::list(&desk.deps, desk.actor(), text, input.get("after"), PAGE).await?;
+    let last = found.items.last().filter(|_| found.more).map(|(c, _)| (String::new(), c.id.to_string()));
+    let row = |(client, groups): (Client, Vec<GroupId>)| Row {
         href: format!("/admin/clients/{}", client.id),
         cells: vec![
             Cell::mono(client.id.as_str()),
             Cell::badge(client.kind.as_str(), ""),
+            Cell::text(match groups.len() {
+                0 => "every active person".to_owned(),
+                1 => "1 group".to_owned(),
+                n => format!("{n} groups"),
+            }),
             if client.enabled { Cell::status("enabled", "ok") } else { Cell::status("disabled", "bad") },
         ],
         title: client.name,
@@ -47,8 +49,8 @@ pub(super) async fn list(desk: Desk, Query(input): Query<Input>) -> Answer {
         path: "/admin/clients",
         search: "Search clients",
         q,
-        columns: vec!["Name", "Client id", "Kind", "State"],
-        rows: found.into_iter().map(row).collect(),
+        columns: vec!["Name", "Client id", "Kind", "Admits", "State"],
+        rows: found.items.into_iter().map(row).collect(),
         create: desk.may(&Act::ManageClients).then_some(("/admin/clients/new", "Create client")),
         icon: "clients",
         empty: ("No clients yet", "Create a client for an application that should sign people in with ODCM."),
@@ -61,17 +63,11 @@ fn option(value: &str, text: &str) -> (String, String) {
     (value.to_owned(), text.to_owned())
 }
 
-/// Fields of the settings, for a client of that kind.
-async fn fields(
-    desk: &Desk,
-    name: &str,
-    kind: &ClientKind,
-    s: &ClientSettings,
-    groups_of: &[GroupId],
-) -> Result<Vec<Field>, Fault> {
+/// Fields of the settings, for a client of that kind. Whom it admits is changed on pages of its own (`client_groups`), which
+/// show what that does.
+fn fields(name: &str, kind: &ClientKind, s: &ClientSettings) -> Vec<Field> {
     let confidential = matches!(kind, ClientKind::Confidential);
     let strings = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let all = groups::page(&mut desk.db(), None, None, 200).await?.items;
     let mut fields = vec![
         Field::text("name", "Name", name).hint("People see it when they are asked for consent."),
         Field::area("redirect_uris", "Redirect URIs", &s.redirect_uris.join("\n")).hint("One a line; compared byte by byte."),
@@ -111,16 +107,7 @@ async fn fields(
                 .hint("Relax it only for an application that cannot."),
         );
     }
-    fields.push(
-        Field::checks(
-            "groups",
-            "Only members of",
-            all.into_iter().map(|g| (g.id.to_string(), g.name)).collect(),
-            groups_of.iter().map(ToString::to_string).collect(),
-        )
-        .hint("None chosen: every active person."),
-    );
-    Ok(fields)
+    fields
 }
 
 fn wrong(field: &'static str, text: &str) -> Fault {
@@ -132,7 +119,7 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 /// Reads the settings of a form.
-fn parse(input: &Input, kind: &ClientKind) -> Result<(ClientSettings, BTreeSet<GroupId>), Fault> {
+fn parse(input: &Input, kind: &ClientKind) -> Result<ClientSettings, Fault> {
     let confidential = matches!(kind, ClientKind::Confidential);
     let mut settings = ClientSettings::for_application(kind, lines(input.get("redirect_uris")));
     settings.post_logout_redirect_uris = lines(input.get("post_logout_redirect_uris"));
@@ -152,11 +139,7 @@ fn parse(input: &Input, kind: &ClientKind) -> Result<(ClientSettings, BTreeSet<G
             _ => return Err(wrong("token_endpoint_auth_method", "Choose a method.")),
         };
     }
-    let groups = input
-        .all("groups")
-        .map(|id| GroupId::parse(id).map_err(|_| wrong("groups", "Choose groups of the list.")))
-        .collect::<Result<_, _>>()?;
-    Ok((settings, groups))
+    Ok(settings)
 }
 
 fn kind(input: &Input) -> ClientKind {
@@ -244,30 +227,28 @@ pub(super) struct ClientPage {
     enabled: bool,
     issuer: String,
     settings: ClientSettings,
+    /// Id and name.
     groups: Vec<(String, String)>,
     secrets: Vec<SecretView>,
     may: bool,
     history: Option<Vec<Entry>>,
 }
 
-async fn load(desk: &Desk, id: &ClientId) -> Result<(Client, Vec<GroupId>), Fault> {
+/// A client other than that of a Space, with the groups it is restricted to.
+pub(super) async fn load(desk: &Desk, id: &ClientId) -> Result<(Client, BTreeSet<GroupId>), Fault> {
     desk.sees(&Act::ReadAll)?;
     let (client, groups, _) = cases::view(&desk.deps, desk.actor(), id).await?;
     if client.space().is_some() {
         return Err(Fault::gone());
     }
-    Ok((client, groups))
+    Ok((client, groups.into_iter().collect()))
 }
 
 /// `GET /admin/clients/{id}`.
 pub(super) async fn show(desk: Desk, Path(id): Path<ClientId>) -> Answer {
-    let (client, of) = load(&desk, &id).await?;
+    let (client, _) = load(&desk, &id).await?;
     let (_, _, secrets) = cases::view(&desk.deps, desk.actor(), &id).await?;
-    let mut named = Vec::new();
-    for group in of {
-        let name = groups::find(&mut desk.db(), &group).await?.map_or_else(|| group.to_string(), |g| g.name);
-        named.push((format!("/admin/groups/{group}"), name));
-    }
+    let named = rows::groups_named(&mut desk.db(), &id).await?.into_iter().map(|(id, name)| (id.to_string(), name)).collect();
     desk.page(&ClientPage {
         id: client.id.to_string(),
         kind: client.kind.as_str(),
@@ -282,53 +263,61 @@ pub(super) async fn show(desk: Desk, Path(id): Path<ClientId>) -> Answer {
     })
 }
 
-async fn form(desk: &Desk, client: &Client, of: &[GroupId]) -> Result<FormPage, Fault> {
+fn form(client: &Client) -> FormPage {
     let here = format!("/admin/clients/{}", client.id);
-    let mut fields = fields(desk, &client.name, &client.kind, &client.settings, of).await?;
+    let mut fields = fields(&client.name, &client.kind, &client.settings);
     fields.push(Field::hidden("version", &client.version.to_string()));
-    Ok(FormPage::new("Edit client", &format!("{here}/edit"), "Save", fields)
-        .under(&[("Clients", "/admin/clients"), (&client.name, &here)]))
+    FormPage::new("Edit client", &format!("{here}/edit"), "Save", fields)
+        .under(&[("Clients", "/admin/clients"), (&client.name, &here)])
 }
 
 /// `GET /admin/clients/{id}/edit`.
 pub(super) async fn edit(desk: Desk, Path(id): Path<ClientId>) -> Answer {
-    let (client, of) = load(&desk, &id).await?;
+    let (client, _) = load(&desk, &id).await?;
     desk.sees(&Act::ManageClients)?;
-    desk.page(&form(&desk, &client, &of).await?)
+    desk.page(&form(&client))
 }
 
 /// `POST /admin/clients/{id}/edit`.
 pub(super) async fn save(Path(id): Path<ClientId>, post: Post) -> Answer {
     let Post { desk, input } = post;
-    let (client, of) = load(&desk, &id).await?;
+    let (client, _) = load(&desk, &id).await?;
     let saved = async {
-        let (settings, groups) = parse(&input, &client.kind)?;
-        let edit =
-            EditClient { name: Some(input.get("name").into()), settings: Some(settings), groups: Some(groups), enabled: None };
+        let settings = parse(&input, &client.kind)?;
+        let edit = EditClient { name: Some(input.get("name").into()), settings: Some(settings), ..EditClient::default() };
         Ok::<_, Fault>(cases::edit(&desk.deps, desk.actor(), &id, input.version(), edit).await?)
     };
     match saved.await {
         Ok(_) => desk.done(&format!("/admin/clients/{id}"), "saved"),
-        Err(fault) => desk.again(fault, form(&desk, &client, &of).await?, &input),
+        Err(fault) => desk.again(fault, form(&client), &input),
     }
 }
 
-fn ask(client: &Client, title: &str, verb: &str, submit: &str) -> Confirm {
+/// A question about a client.
+pub(super) fn ask(client: &Client, title: &str, verb: &str, submit: &str) -> Confirm {
     let here = format!("/admin/clients/{}", client.id);
-    Confirm::new(title, &format!("{here}/{verb}"), submit).danger().under(&[("Clients", "/admin/clients"), (&client.name, &here)])
+    Confirm::new(title, &format!("{here}/{verb}"), submit).under(&[("Clients", "/admin/clients"), (&client.name, &here)])
 }
 
-fn ask_rotate(client: &Client) -> Confirm {
-    ask(client, &format!("Give {} a new secret?", client.name), "rotate", "Make new secret")
-        .text("The new secret is shown once. The old one stays valid for a week, so that the application can be changed over.")
-        .check("end_previous", "End the old secret at once: somebody else may know it.", false)
+async fn ask_rotate(desk: &Desk, client: &Client) -> Result<Confirm, Fault> {
+    let secrets = rows::secrets(&mut desk.db(), &client.id).await?;
+    let alive: Vec<_> = secrets.iter().filter(|s| s.expires_at.is_none_or(|end| end > desk.now())).collect();
+    let mut ask = ask(client, &format!("Give {} a new secret?", client.name), "rotate", "Make new secret")
+        .text("The new secret is shown once. The one before it stays valid for a week, so that the application can be changed over.")
+        .danger()
+        .check("end_previous", "End the secret before it at once: somebody else may know it.", false);
+    // at most two are valid: the newest one and the one before it
+    for older in alive.iter().skip(1) {
+        ask = ask.warn(&format!("The secret of generation {} is still valid and ends at once.", older.generation));
+    }
+    Ok(ask)
 }
 
 /// `GET /admin/clients/{id}/rotate`.
 pub(super) async fn rotating(desk: Desk, Path(id): Path<ClientId>) -> Answer {
     let (client, _) = load(&desk, &id).await?;
     desk.sees(&Act::ManageClients)?;
-    desk.page(&ask_rotate(&client))
+    desk.page(&ask_rotate(&desk, &client).await?)
 }
 
 /// `POST /admin/clients/{id}/rotate`.
@@ -337,20 +326,36 @@ pub(super) async fn rotate(Path(id): Path<ClientId>, post: Post) -> Answer {
     let (client, _) = load(&desk, &id).await?;
     match cases::rotate_secret(&desk.deps, desk.actor(), &id, input.ticked("end_previous")).await {
         Ok(secret) => desk.page(&once(&client, secret)),
-        Err(error) => ask_rotate(&client).refused(&desk, error.into()),
+        Err(error) => ask_rotate(&desk, &client).await?.refused(&desk, error.into()),
     }
 }
 
-fn ask_disable(client: &Client) -> Confirm {
-    ask(client, &format!("Disable {}?", client.name), "disable", "Disable client")
-        .text("Nobody can sign in with it and it gets no tokens from now on. Its settings stay.")
+async fn ask_turn(desk: &Desk, client: &Client, groups: BTreeSet<GroupId>, on: bool) -> Result<Confirm, Fault> {
+    let ask = if on {
+        let text = "It gets tokens again, and these people can sign in with it. Its settings and secrets are those from before.";
+        ask(client, &format!("Enable {}?", client.name), "enable", "Enable client").text(text)
+    } else {
+        let text = "Nobody can sign in with it and it gets no tokens from now on. Its settings stay.";
+        ask(client, &format!("Disable {}?", client.name), "disable", "Disable client").text(text).danger()
+    };
+    let (before, after) = (ClientDoor::of(client.enabled, groups.clone()), ClientDoor::of(on, groups));
+    Ok(ask.effects(effects::of_client(desk, &client.name, &before, &after).await?))
 }
 
 /// `GET /admin/clients/{id}/disable`.
 pub(super) async fn disabling(desk: Desk, Path(id): Path<ClientId>) -> Answer {
-    let (client, _) = load(&desk, &id).await?;
+    turning(&desk, &id, false).await
+}
+
+/// `GET /admin/clients/{id}/enable`.
+pub(super) async fn enabling(desk: Desk, Path(id): Path<ClientId>) -> Answer {
+    turning(&desk, &id, true).await
+}
+
+async fn turning(desk: &Desk, id: &ClientId, on: bool) -> Answer {
+    let (client, groups) = load(desk, id).await?;
     desk.sees(&Act::ManageClients)?;
-    desk.page(&ask_disable(&client))
+    desk.page(&ask_turn(desk, &client, groups, on).await?)
 }
 
 /// `POST /admin/clients/{id}/disable`.
@@ -385,7 +390,7 @@ impl Page for ClientPage {
                 post_logout_redirect_uris: if full { vec!["https://app.example.com/".into()] } else { vec![] },
                 ..ClientSettings::for_application(&kind, vec!["https://app.example.com/cb".into()])
             },
-            groups: if full { vec![("/admin/groups/x".into(), "Developers".into())] } else { vec![] },
+            groups: if full { vec![("x".into(), "Developers".into())] } else { vec![] },
             secrets: if full { vec![SecretView { generation: 1, created_at: Timestamp(1) }] } else { vec![] },
             may: full,
             history: full.then(|| vec![Entry::sample()]),

@@ -76,6 +76,11 @@ impl Confirm {
         }
         Ok(self)
     }
+    /// Adds what was found out about it.
+    pub(super) fn effects(mut self, effects: Effects) -> Self {
+        self.effects = Some(effects);
+        self
+    }
     /// Shown again because the act was refused.
     pub(super) fn refused(mut self, desk: &Desk, fault: Fault) -> Answer {
         if !fault.mends() {

@@ -1,6 +1,6 @@
 //! The first page: how every Space is doing, what waits for a decision, where to go.
 
-use super::desk::{Answer, Desk, Fault};
+use super::desk::{Answer, Desk, Fault, Watch};
 use super::live;
 use super::spaces::{own, standing};
 use crate::accounts::agent_status;
@@ -105,7 +105,7 @@ pub(super) async fn show(desk: Desk) -> Answer {
 }
 
 /// `GET /admin/live`.
-pub(super) async fn stream(desk: Desk) -> Response {
+pub(super) async fn stream(Watch(desk): Watch) -> Response {
     let fragment = |desk: Desk| async move { Ok::<_, Fault>(desk.show().fragment(&read(&desk).await?)?) };
     live::stream(desk, None, fragment).into_response()
 }

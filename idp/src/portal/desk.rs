@@ -6,7 +6,7 @@ use crate::accounts;
 use crate::core::Refusal;
 use crate::core::policy::{Act, Actor};
 use crate::deps::Deps;
-use crate::http::{Ctx, Form, Problem};
+use crate::http::{Ctx, Form, Lang, Problem};
 use crate::login::Person;
 use crate::pages::{self, Page, Show};
 use crate::storage::{self, Db};
@@ -32,11 +32,37 @@ impl FromRequestParts<Deps> for Desk {
         if person.actor.rights.is_empty() {
             return Err(pages::not_found(deps, &ctx));
         }
-        Ok(Self { deps: deps.clone(), ctx, person })
+        Ok(Self::of(deps, ctx, person))
     }
 }
 
+/// A request that a page makes by itself, such as for a stream: it does not count as a use of the session. A browser asks
+/// for a stream again whenever the connection broke.
+pub(super) struct Watch(pub(super) Desk);
+
+impl FromRequestParts<Deps> for Watch {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, deps: &Deps) -> Result<Self, Response> {
+        let ctx = Ctx::of(deps, parts);
+        match Person::look(deps, &ctx).await {
+            Ok(Some(person)) if !person.actor.rights.is_empty() => Ok(Self(Desk::of(deps, ctx, person))),
+            Ok(Some(_)) => Err(pages::not_found(deps, &ctx)),
+            Ok(None) => Err(pages::fault(deps, &ctx, Problem::new(StatusCode::UNAUTHORIZED, "signed_out", SIGNED_OUT))),
+            Err(error) => Err(pages::fault(deps, &ctx, error)),
+        }
+    }
+}
+
+const SIGNED_OUT: &str = "You are not signed in any more. Sign in and try again.";
+/// The console is written in English; all of a page is, so that its `lang` is true (WCAG 3.1.1).
+const LANGUAGE: &str = "en";
+
 impl Desk {
+    /// For somebody with rights.
+    pub(super) fn of(deps: &Deps, mut ctx: Ctx, person: Person) -> Self {
+        ctx.lang = Lang(LANGUAGE.into());
+        Self { deps: deps.clone(), ctx, person }
+    }
     /// Who acts.
     pub(super) fn actor(&self) -> &Actor {
         &self.person.actor

@@ -3,8 +3,10 @@
 use super::desk::{Desk, Fault};
 use crate::accounts::access::{self, ProposedChange};
 use crate::core::Timestamp;
+use crate::core::access::{ClientDoor, View};
 use crate::core::difference::{Effect, Turn, difference};
 use crate::core::directory::{Facts, Span};
+use crate::core::ids::PersonId;
 use crate::core::policy::Act;
 use crate::storage::directory;
 use serde::Serialize;
@@ -93,6 +95,30 @@ pub(super) async fn of(desk: &Desk, change: &ProposedChange) -> Result<Effects, 
         more: visible.len().saturating_sub(MOST),
         hidden: visible.len() < all.len(),
         lines: visible.iter().take(MOST).map(|effect| line(effect, &facts, desk.now())).collect(),
+    })
+}
+
+/// What another door of a client would do: who could use it then and cannot now, and the other way round. For whoever
+/// manages clients, who may read everybody.
+pub(super) async fn of_client(desk: &Desk, name: &str, before: &ClientDoor, after: &ClientDoor) -> Result<Effects, Fault> {
+    let facts = directory::everything(&mut desk.db()).await?;
+    let view = View::new(&facts, desk.now());
+    let (old, new) = (view.admitted(before), view.admitted(after));
+    let (gains, loses): (Vec<_>, Vec<_>) = (new.difference(&old).collect(), old.difference(&new).collect());
+    let line = |turn: &'static str, person: &PersonId| Line {
+        turn,
+        person: facts.people.get(person).map_or_else(|| person.to_string(), |p| p.display_name.clone()),
+        what: "entry".into(),
+        space: name.to_owned(),
+        span: SpanView::default(),
+    };
+    let lines = loses.iter().map(|p| line("loses", p)).chain(gains.iter().map(|p| line("gains", p)));
+    Ok(Effects {
+        lines: lines.take(MOST).collect(),
+        more: (gains.len() + loses.len()).saturating_sub(MOST),
+        gains: gains.len(),
+        loses: loses.len(),
+        hidden: false,
     })
 }
 

@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 /// Without news the part is made anew that often: "3 minutes ago" goes on, and an agent that went silent turns offline.
 const REFRESH: Duration = Duration::from_secs(20);
@@ -22,6 +23,7 @@ struct State<F> {
     news: Receiver<SpaceId>,
     space: Option<SpaceId>,
     fragment: F,
+    ends: watch::Receiver<bool>,
     first: bool,
     last: String,
     over: bool,
@@ -33,8 +35,8 @@ where
     F: Fn(Desk) -> W + Send + 'static,
     W: Future<Output = Result<String, Fault>> + Send + 'static,
 {
-    let news = desk.deps.live.listen();
-    let state = State { desk, news, space, fragment, first: true, last: String::new(), over: false };
+    let (news, ends) = (desk.deps.live.listen(), desk.deps.live.ends());
+    let state = State { desk, news, ends, space, fragment, first: true, last: String::new(), over: false };
     Sse::new(unfold(state, next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }
 
@@ -48,7 +50,12 @@ where
     }
     loop {
         if !state.first {
-            wait(&mut state.news, state.space.as_ref()).await;
+            tokio::select! {
+                biased;
+                // the server stops: the browser asks again, and finds it or another one
+                _ = state.ends.wait_for(|ends| *ends) => return None,
+                () = wait(&mut state.news, state.space.as_ref()) => {}
+            }
         }
         state.first = false;
         let html = match again(&state.desk).await {
@@ -85,11 +92,11 @@ async fn wait(news: &mut Receiver<SpaceId>, space: Option<&SpaceId>) {
     }
 }
 
-/// The session and rights as they are now.
+/// The session and rights as they are now. An open page is no use of the session.
 async fn again(desk: &Desk) -> Option<Desk> {
-    let person = Person::find(&desk.deps, &desk.ctx).await.ok()??;
+    let person = Person::look(&desk.deps, &desk.ctx).await.ok()??;
     if person.actor.rights.is_empty() {
         return None;
     }
-    Some(Desk { deps: desk.deps.clone(), ctx: desk.ctx.clone(), person })
+    Some(Desk::of(&desk.deps, desk.ctx.clone(), person))
 }

@@ -8,6 +8,7 @@
 //! Example: `portal::routes(&deps)` merged in `web`.
 
 mod audit;
+mod client_groups;
 mod clients;
 mod confirm;
 mod dashboard;
@@ -130,5 +131,8 @@ fn of_system() -> Router<Deps> {
         .route("/admin/clients/{id}/edit", get(clients::edit).post(clients::save))
         .route("/admin/clients/{id}/rotate", get(clients::rotating).post(clients::rotate))
         .route("/admin/clients/{id}/disable", get(clients::disabling).post(clients::disable))
-        .route("/admin/clients/{id}/enable", post(clients::enable))
+        .route("/admin/clients/{id}/enable", get(clients::enabling).post(clients::enable))
+        .route("/admin/clients/{id}/groups/add", get(client_groups::picking).post(client_groups::add))
+        .route("/admin/clients/{id}/groups/check", get(client_groups::adding))
+        .route("/admin/clients/{id}/groups/remove", get(client_groups::removing).post(client_groups::remove))
 }

@@ -41,6 +41,8 @@ pub(super) struct Pick {
     pub(super) from: String,
     pub(super) until: String,
     pub(super) exact: bool,
+    /// `people`, `groups` or `both`: for the words of the page.
+    pub(super) wanted: &'static str,
     pub(super) options: Vec<Found>,
     pub(super) more: bool,
     pub(super) cancel: String,
@@ -58,13 +60,19 @@ pub(super) enum What {
 }
 
 impl Pick {
-    /// Looks for what was typed. Somebody who may not read the directory must know the exact user name or address.
+    /// Looks for what was typed. Somebody who may not read the directory must know the exact user name or address of a
+    /// person, the exact name or id of a group.
     pub(super) async fn find(mut self, desk: &Desk, input: &Input, what: What) -> Result<Self, Fault> {
         self.q = input.get("q").chars().take(200).collect();
         self.from = input.get("from").into();
         self.until = input.get("until").into();
         self.exact = !desk.may(&Act::ReadAll);
         self.cancel = self.trail.last().map(|(_, href)| href.clone()).unwrap_or_default();
+        self.wanted = match what {
+            What::Both => "both",
+            What::People => "people",
+            What::Groups => "groups",
+        };
         let db = &mut desk.db();
         let person = |p: people::Person| Found {
             value: format!("person:{}", p.id),
@@ -72,9 +80,26 @@ impl Pick {
             name: p.display_name,
             kind: "person",
         };
+        let group =
+            |g: groups::Group| Found { value: format!("group:{}", g.id), sub: g.description, name: g.name, kind: "group" };
         if self.exact {
-            if !self.q.is_empty() {
-                self.options = people::by_sign_in_name(db, &fold(&self.q)).await?.map(person).into_iter().collect();
+            if self.q.is_empty() {
+                return Ok(self);
+            }
+            if what != What::People {
+                let id = match GroupId::parse(&self.q) {
+                    Ok(id) => Some(id),
+                    Err(_) => groups::by_name(db, &fold(&self.q)).await?,
+                };
+                let found = match id {
+                    Some(id) => groups::find(db, &id).await?,
+                    None => None,
+                };
+                // what it is for is told to whoever may read it
+                self.options.extend(found.map(|g| Found { sub: String::new(), ..group(g) }));
+            }
+            if what != What::Groups {
+                self.options.extend(people::by_sign_in_name(db, &fold(&self.q)).await?.map(person));
             }
             return Ok(self);
         }
@@ -87,8 +112,6 @@ impl Pick {
         if what != What::People {
             let page = groups::page(db, text.as_deref(), None, MOST).await?;
             self.more |= page.more;
-            let group =
-                |g: groups::Group| Found { value: format!("group:{}", g.id), sub: g.description, name: g.name, kind: "group" };
             self.options.splice(0..0, page.items.into_iter().map(group));
         }
         Ok(self)
@@ -154,6 +177,7 @@ impl Page for Pick {
             action: "/admin/x".into(),
             next: "/admin/y".into(),
             label: "Name",
+            wanted: "both",
             with_span: true,
             q: "b".into(),
             options: vec![option("person"), option("group")],
@@ -161,7 +185,10 @@ impl Page for Pick {
             ..Self::default()
         };
         let none = Self { options: vec![], exact: true, with_span: false, ..page.clone() };
-        vec![Self { q: String::new(), ..none.clone() }, none, page]
+        let of = |wanted| [Self { q: String::new(), wanted, ..none.clone() }, Self { wanted, ..none.clone() }];
+        let mut pages: Vec<Self> = ["people", "groups", "both"].into_iter().flat_map(of).collect();
+        pages.extend([Self { exact: false, wanted: "both", ..none }, page]);
+        pages
     }
 }
 crate::page!(Pick);

@@ -1,6 +1,6 @@
 //! One Space: how it is doing, live.
 
-use super::desk::{Answer, Desk, Fault};
+use super::desk::{Answer, Desk, Fault, Watch};
 use super::live;
 use crate::accounts::agent_status::{self, AgentStatus, Item, SectionStatus, SpaceStatus};
 use crate::core::Timestamp;
@@ -194,7 +194,7 @@ pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>) -> Answer {
 }
 
 /// `GET /admin/spaces/{id}/live`: the changing part over SSE.
-pub(super) async fn stream(desk: Desk, Path(id): Path<SpaceId>) -> Result<Response, Fault> {
+pub(super) async fn stream(Watch(desk): Watch, Path(id): Path<SpaceId>) -> Result<Response, Fault> {
     load(&desk, &id).await?;
     let of = id.clone();
     let fragment = move |desk: Desk| {

@@ -1,5 +1,6 @@
 //! Clients, their secrets, and the groups some are restricted to.
 
+use super::page::Page;
 use super::{Error, FromRow, J, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::client::{Client, ClientKind, ClientSettings};
@@ -51,20 +52,51 @@ pub async fn of_space(db: &mut impl Rowish, space: &SpaceId) -> Result<Option<Cl
     row.map(ClientRow::parse).transpose()
 }
 
-/// Clients other than those of Spaces, in order of id after `after` (`""` for the first page).
+/// Clients other than those of Spaces, in order of id after `after` (`""` for the first page); with `text` those that have it
+/// in name or id.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn page(db: &mut impl Rowish, after: &str, limit: i64) -> Result<Vec<Client>> {
+pub async fn page(db: &mut impl Rowish, text: Option<&str>, after: &str, limit: i64) -> Result<Page<Client>> {
+    // names have no folded column, and SQLite folds ASCII only: as written finds the others
+    let (folded, written) = (text.map(super::page::like), text.map(super::page::like_as_written));
     let rows: Vec<ClientRow> = db
         .all(
             sql!(
-                "SELECT id, kind, space_id, name, settings, enabled, version FROM client WHERE kind <> 'space' AND id > $1 ORDER BY id LIMIT $2"
+                "SELECT id, kind, space_id, name, settings, enabled, version FROM client WHERE kind <> 'space' AND id > $1 AND (CAST($2 AS TEXT) IS NULL OR lower(name) LIKE $2 ESCAPE '\\' OR lower(id) LIKE $2 ESCAPE '\\' OR name LIKE $3 ESCAPE '\\') ORDER BY id LIMIT $4"
             ),
-            &[&after, &limit],
+            &[&after, &folded, &written, &(limit + 1)],
         )
         .await?;
-    rows.into_iter().map(ClientRow::parse).collect()
+    Ok(Page::cut(rows.into_iter().map(ClientRow::parse).collect::<Result<_>>()?, limit))
+}
+
+/// The groups that the clients after `after` up to `last` are restricted to, in order of client.
+///
+/// # Errors
+/// Any storage error.
+pub async fn groups_between(db: &mut impl Rowish, after: &str, last: &ClientId) -> Result<Vec<(ClientId, GroupId)>> {
+    db.all(
+        sql!(
+            "SELECT client_id, group_id FROM client_group WHERE client_id > $1 AND client_id <= $2 ORDER BY client_id, group_id"
+        ),
+        &[&after, last],
+    )
+    .await
+}
+
+/// The groups a client is restricted to, with their names, in order of name.
+///
+/// # Errors
+/// Any storage error.
+pub async fn groups_named(db: &mut impl Rowish, id: &ClientId) -> Result<Vec<(GroupId, String)>> {
+    db.all(
+        sql!(
+            "SELECT g.id, g.name FROM client_group c JOIN grp g ON g.id = c.group_id WHERE c.client_id = $1 ORDER BY g.name_key, g.id"
+        ),
+        &[id],
+    )
+    .await
 }
 
 #[derive(FromRow)]

@@ -5,7 +5,7 @@ use super::memberships::{Raw, assertion, subject};
 use super::{Result, Rowish};
 use crate::core::Timestamp;
 use crate::core::directory::{Facts, Grant, PersonFacts, Span};
-use crate::core::ids::{GrantId, GroupId, PersonId, SpaceId};
+use crate::core::ids::{ClientId, GrantId, GroupId, PersonId, SpaceId};
 use crate::sql;
 use std::collections::BTreeSet;
 
@@ -209,6 +209,23 @@ pub async fn due_spaces(db: &mut impl Rowish, since: Timestamp, now: Timestamp) 
         )
         .await?;
     Ok(set(rows))
+}
+
+/// Clients whose admission changed by time alone after `since` and up to `now`: a membership in or below one of their groups
+/// began or ended.
+///
+/// # Errors
+/// Any storage error.
+pub async fn due_clients(db: &mut impl Rowish, since: Timestamp, now: Timestamp) -> Result<BTreeSet<ClientId>> {
+    let rows: Vec<(ClientId,)> = db
+        .all(
+            sql!(
+                "WITH RECURSIVE up (id) AS (SELECT m.group_id FROM membership m WHERE m.from_at > $1 AND m.from_at <= $2 UNION SELECT m.group_id FROM membership m WHERE m.until_at > $1 AND m.until_at <= $2 UNION SELECT m.group_id FROM membership m JOIN up ON m.member_kind = 'group' AND m.member_id = up.id) SELECT DISTINCT c.client_id FROM client_group c WHERE c.group_id IN (SELECT id FROM up)"
+            ),
+            &[&since, &now],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// The first instant after `after` at which a grant or an assertion begins or ends.

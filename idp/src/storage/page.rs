@@ -28,8 +28,14 @@ impl<T> Page<T> {
 /// A pattern for `lower(x) LIKE $n ESCAPE '\'` that finds `text` anywhere.
 #[must_use]
 pub fn like(text: &str) -> String {
+    like_as_written(&crate::core::text::fold(text.trim()))
+}
+
+/// A pattern for `x LIKE $n ESCAPE '\'` that finds `text` anywhere, as it is written.
+#[must_use]
+pub fn like_as_written(text: &str) -> String {
     let mut out = String::from("%");
-    for c in crate::core::text::fold(text.trim()).chars() {
+    for c in text.trim().chars() {
         if matches!(c, '%' | '_' | '\\') {
             out.push('\\');
         }

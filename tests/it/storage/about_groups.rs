@@ -17,6 +17,7 @@ on_both! {
     a_space_is_enlisted_with_its_client
     a_space_is_removed_with_everything
     time_alone_changes_access_and_marks
+    time_alone_ends_what_is_held_at_restricted_clients
     parts_of_the_facts_decide_like_all_of_them
 }
 
@@ -291,6 +292,32 @@ async fn time_alone_changes_access_and_marks(deps: TestDeps) {
     deps.hand.advance_ms(10_000);
     assert!(may(&bob, &venus).await);
     assert_eq!(due(now.plus_secs(10), deps.clock.now()).await, [venus]);
+}
+
+async fn time_alone_ends_what_is_held_at_restricted_clients(deps: TestDeps) {
+    let now = deps.clock.now();
+    let (anna, bob) = (person(&deps, "anna").await, person(&deps, "bob").await);
+    let (outer, inner) = (group(&deps, "outer").await, group(&deps, "inner").await);
+    join(&deps, &outer, g(&inner)).await;
+    let until = Span { from: None, until: Some(now.plus_secs(10)) };
+    memberships::add(&deps, &root(), &inner, &p(&anna), until).await.unwrap();
+    join(&deps, &inner, p(&bob)).await;
+    client(&deps, "app", std::slice::from_ref(&outer)).await;
+    client(&deps, "open", &[]).await;
+    let (held, other, open) =
+        (holds(&deps, &anna, "app").await, holds(&deps, &bob, "app").await, holds(&deps, &anna, "open").await);
+    let due = async |since, now| {
+        let spaces: storage::Result<_> = odcm::run_tx!(deps.db, "test.due", |tx| access::due_changes(tx, since, now).await);
+        assert!(spaces.unwrap().is_empty(), "no Space is concerned");
+    };
+    deps.hand.advance_ms(9_999);
+    due(now, deps.clock.now()).await;
+    assert_eq!(held.alive(&deps).await, (true, true, true), "not yet");
+    deps.hand.advance_ms(1);
+    due(now, deps.clock.now()).await;
+    assert_eq!(held.alive(&deps).await, (true, false, false), "a later membership must not revive them");
+    assert_eq!(other.alive(&deps).await, (true, true, true), "still in the group");
+    assert_eq!(open.alive(&deps).await, (true, true, true), "a client for everybody");
 }
 
 async fn parts_of_the_facts_decide_like_all_of_them(deps: TestDeps) {

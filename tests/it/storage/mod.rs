@@ -20,6 +20,8 @@
 //!   → `of_eight_who_use_a_link_one_sets_the_password`, `a_link_is_used_once_in_time_and_shown_once`
 //! - `storage/directory.rs` `due_spaces`: ends of memberships are not due
 //!   → `time_alone_changes_access_and_marks`
+//! - `storage/directory.rs` `due_clients`: only groups whose own memberships are due, not those above
+//!   → `time_alone_ends_what_is_held_at_restricted_clients`
 
 mod about_grants;
 mod about_groups;
