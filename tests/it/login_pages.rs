@@ -3,7 +3,7 @@
 use crate::login_world::*;
 use crate::visitor::Answer;
 use axum::http::{StatusCode, header};
-use odcm::accounts::{links, spaces};
+use odcm::accounts::{api_tokens, links, spaces};
 use odcm::core::Timestamp;
 use odcm::core::policy::Actor;
 use odcm::core::text::{DisplayName, Slug};
@@ -418,10 +418,17 @@ async fn the_account_page_changes_the_password_and_ends_sessions() {
     let wrong = here.submit(&page, "/password", &[("current", "wrong password"), ("password", new), ("again", new)]).await;
     assert!(wrong.text.contains("not your current password"), "{}", wrong.text);
     assert_eq!(there.get("/account").await.status, StatusCode::OK);
+    let label = DisplayName::parse("name", "nightly").unwrap();
+    let scopes = odcm::core::policy::TokenScopes { write: false };
+    let host = Actor { via: odcm::core::policy::Via::Host, ..Actor::system("test") };
+    let token = api_tokens::create(&world.deps, &host, &world.bob, &label, scopes, 3600).await.unwrap();
+    assert!(api_tokens::authenticate(&world.deps, &token.secret).await.unwrap().is_some(), "a wrong password ends nothing");
+    assert!(page.text.contains("and your API tokens"), "the page says so before");
     let done = here.submit(&page, "/password", &[("current", PASSWORD), ("password", new), ("again", new)]).await;
     assert!(done.text.contains("Your password was changed"), "{}", done.text);
     assert!(!here.get("/account").await.text.contains("Your password was changed"), "a message is shown once");
     assert!(there.get("/account").await.location().starts_with("/login"));
+    assert!(api_tokens::authenticate(&world.deps, &token.secret).await.unwrap().is_none(), "API tokens end with the password");
     let mut old = world.visitor();
     assert!(world.sign_in(&mut old, "/", "bob", PASSWORD).await.text.contains("is wrong"));
     world.sign_in(&mut there, "/", "bob", new).await;

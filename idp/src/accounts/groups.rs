@@ -37,17 +37,22 @@ pub struct EditGroup {
 /// Creates a group.
 ///
 /// # Errors
-/// Refused: `right.missing`, `group.name_taken`, `group.external_taken`.
+/// Refused: `right.missing`, `group.name_taken`, `group.external_taken`, `provider.invalid`, `foreign_id.invalid`.
 pub async fn create(deps: &Deps, actor: &Actor, new: NewGroup) -> Result<GroupId> {
     actor.may(&Act::ManageGroups)?;
     let description = super::input::description(&new.description)?;
+    if let GroupKind::External { provider, external_id } = &new.kind {
+        super::input::provider(provider)?;
+        super::input::foreign_id("external_id", external_id)?;
+    }
     let desk = Desk::new(deps, actor);
     let created: Result<GroupId> = run_tx!(deps.db, "group.create", |tx| {
         refuse_name(tx, &new.name, None).await?;
         if let GroupKind::External { provider, external_id } = &new.kind
             && groups::by_external(tx, provider, external_id).await?.is_some()
         {
-            return Err(Refusal::conflict("group.external_taken", "There is a group for this group of the provider.").into());
+            let text = "There is a group for this group of the provider.";
+            return Err(Refusal::conflict("group.external_taken", text).field("external_id").into());
         }
         let group = Group {
             id: GroupId::from_uuid(deps.entropy.id(desk.now)),

@@ -16,6 +16,31 @@ pub fn description(text: &str) -> Result<String, Refusal> {
     Ok(text.into())
 }
 
+/// The name of a provider: 1 to 64 characters `a-z 0-9 . _ -`, as in the configuration of ODCM.
+///
+/// # Errors
+/// A refusal that names `provider`.
+pub fn provider(text: &str) -> Result<String, Refusal> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    if (1..=64).contains(&text.len()) && text.chars().all(good) {
+        return Ok(text.to_owned());
+    }
+    Err(Refusal::invalid("provider", "provider.invalid", "A provider has 1 to 64 characters: a-z 0-9 . _ - (such as `entra`)."))
+}
+
+/// The stable id of something at a provider, byte by byte as the provider says it: 1 to 256 characters without control
+/// characters or space around them.
+///
+/// # Errors
+/// A refusal that names `field`.
+pub fn foreign_id(field: &'static str, text: &str) -> Result<String, Refusal> {
+    if (1..=256).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    let why = "The id at the provider has 1 to 256 characters, without line breaks or space around it.";
+    Err(Refusal::invalid(field, "foreign_id.invalid", why))
+}
+
 /// A span that begins before it ends.
 ///
 /// # Errors

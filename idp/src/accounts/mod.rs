@@ -18,6 +18,7 @@ pub mod entry;
 mod error;
 pub mod grants;
 pub mod groups;
+pub mod identities;
 pub mod input;
 pub mod keys;
 pub mod launcher;
@@ -26,6 +27,7 @@ pub mod memberships;
 mod names;
 pub mod people;
 pub mod rights;
+pub mod sign_ins;
 pub mod spaces;
 
 pub use actors::actor_for_person;

@@ -3,10 +3,10 @@
 use super::desk::{Desk, Effect};
 use super::links::{self, OneTimeLink};
 use super::names::{self, Reuse};
-use super::{Error, Result};
+use super::{Error, Result, sign_ins};
 use crate::core::change::Change;
 use crate::core::ids::{EmailId, PersonId};
-use crate::core::policy::{Act, Actor, Right, Role, Scope, Via};
+use crate::core::policy::{Act, Actor, Right, Role, Scope};
 use crate::core::text::{DisplayName, Email, Username};
 use crate::core::{Refusal, Timestamp};
 use crate::deps::Deps;
@@ -293,20 +293,14 @@ async fn enable_in(tx: &mut Tx, desk: &Desk<'_>, id: &PersonId, reason: &str) ->
 /// # Errors
 /// Refused: `not_found`, `right.missing`.
 pub async fn end_sessions(deps: &Deps, actor: &Actor, id: &PersonId) -> Result<u64> {
-    if actor.person.as_ref() != Some(id) {
-        actor.may(&Act::ManagePeople)?;
-    } else if matches!(&actor.via, Via::Token(scopes) if !scopes.write) {
-        return Err(Refusal::forbidden("token.read_only", "This token may only read.").into());
-    }
+    sign_ins::may_change(actor, id)?;
     let desk = Desk::new(deps, actor);
     run_tx!(deps.db, "person.end_sessions", |tx| end_sessions_in(tx, &desk, id).await)
 }
 
 async fn end_sessions_in(tx: &mut Tx, desk: &Desk<'_>, id: &PersonId) -> Result<u64> {
     let person = load(tx, id).await?;
-    if desk.actor.person.as_ref() != Some(id) {
-        desk.may_touch_credentials(tx, id).await?;
-    }
+    sign_ins::may_touch(tx, desk, id).await?;
     let ended = revocation::end_sessions(tx, id, None, desk.now).await?;
     revocation::end_tokens(tx, id, desk.now).await?;
     let change =

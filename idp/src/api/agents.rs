@@ -67,6 +67,13 @@ struct AgentStatus {
     agent_version: String,
     /// What the server can do.
     capabilities: Vec<String>,
+    /// InstallationId of the server.
+    installation_id: String,
+    /// Address of the server as the agent reported it at enrolment.
+    base_url: String,
+    /// When it was enrolled.
+    #[schema(format = DateTime)]
+    enrolled_at: String,
 }
 
 /// Where a Space stands.
@@ -82,6 +89,13 @@ struct SpaceStatus {
     undecided: i64,
     /// Items that failed.
     failed_items: i64,
+    /// Until when an unused enrolment code lives.
+    #[schema(format = DateTime)]
+    open_code_until: Option<String>,
+    /// Generation of the client secret that is asked for.
+    secret_wanted: i64,
+    /// Newest generation that the agent made; 0: none.
+    secret_made: i64,
     /// When the Space last proved its client secret.
     #[schema(format = DateTime)]
     secret_proven_at: Option<String>,
@@ -109,11 +123,17 @@ async fn status(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id
             server_version: a.server_version,
             agent_version: a.agent_version,
             capabilities: a.capabilities,
+            installation_id: a.installation_id,
+            base_url: a.base_url,
+            enrolled_at: time(a.enrolled_at),
         }),
         sections: s.sections.into_iter().map(|(name, s)| (name, section(s))).collect(),
         marked: s.marked,
         undecided: s.undecided,
         failed_items: s.failed_items,
+        open_code_until: time_or(s.open_code),
+        secret_wanted: s.secret.wanted,
+        secret_made: s.secret.made,
         secret_proven_at: time_or(s.secret.proven_at),
     })
 }

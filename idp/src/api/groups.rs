@@ -2,7 +2,7 @@
 
 use super::people::Made;
 use super::shape::{Answer, List, Part, Problems, bounded, created, done, missing, of, ok, read, refused, tagged, time};
-use crate::accounts::groups as cases;
+use crate::accounts::{groups as cases, input};
 use crate::core::ids::GroupId;
 use crate::core::policy::Act;
 use crate::core::text::{DisplayName, fold};
@@ -11,7 +11,7 @@ use crate::http::{Ctx, Json, Path, Problem, Query, etag};
 use crate::login::Token;
 use crate::storage::groups;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -48,7 +48,7 @@ struct Group {
 #[serde(deny_unknown_fields)]
 struct External {
     /// Provider.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
     provider: String,
     /// Stable id there.
     #[schema(min_length = 1, max_length = 256)]
@@ -124,12 +124,9 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
     let kind = match body.external {
         None => groups::GroupKind::Local,
         Some(e) => {
-            let right = |text: &str, most: usize| (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
-            if !right(&e.provider, 64) || !right(&e.external_id, 256) {
-                let text = "provider has 1 to 64 characters, external_id 1 to 256, without control characters.";
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                return Err(Problem::new(status, "group.external", text).field("external").of(&ctx));
-            }
+            let inside = |refusal: crate::core::Refusal, field: &str| Problem::from(refusal).field(field).of(&ctx);
+            input::provider(&e.provider).map_err(|no| inside(no, "external.provider"))?;
+            input::foreign_id("external_id", &e.external_id).map_err(|no| inside(no, "external.external_id"))?;
             groups::GroupKind::External { provider: e.provider, external_id: e.external_id }
         }
     };

@@ -12,10 +12,13 @@ mod audit;
 mod clients;
 mod grants;
 mod groups;
+mod keys;
 mod members;
 mod people;
+mod reports;
 mod rights;
 mod shape;
+mod sign_ins;
 mod spaces;
 mod tokens;
 
@@ -53,14 +56,17 @@ impl Modify for Bearer {
 fn all() -> OpenApiRouter<Deps> {
     let mut all = OpenApiRouter::with_openapi(Document::openapi())
         .merge(people::routes())
+        .merge(sign_ins::routes())
         .merge(groups::routes())
         .merge(members::routes())
         .merge(spaces::routes())
         .merge(grants::routes())
         .merge(agents::routes())
+        .merge(reports::routes())
         .merge(clients::routes())
         .merge(rights::routes())
         .merge(tokens::routes())
+        .merge(keys::routes())
         .merge(access::routes())
         .merge(audit::routes());
     close(all.get_openapi_mut());

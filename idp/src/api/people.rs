@@ -25,7 +25,6 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
         .routes(routes!(disable))
         .routes(routes!(enable))
         .routes(routes!(password_link))
-        .routes(routes!(end_sessions))
         .routes(routes!(list_emails, add_email))
         .routes(routes!(verify_email))
         .routes(routes!(remove_email))
@@ -68,6 +67,33 @@ impl From<people::Person> for Person {
             version: p.version,
         }
     }
+}
+
+/// Why a person is disabled.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DisabledReason)]
+struct DisabledOut {
+    /// `manual`, `provider:ID`, …: what `enable` wants to take it away.
+    reason: String,
+    /// Since when.
+    #[schema(format = DateTime)]
+    since: String,
+}
+
+/// A person, with the reasons why they are disabled.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PersonInFull)]
+struct Full {
+    #[serde(flatten)]
+    person: Person,
+    /// Reasons to be disabled; none: active.
+    disabled: Vec<DisabledOut>,
+}
+
+async fn full(deps: &Deps, ctx: &Ctx, person: people::Person) -> Answer {
+    let reasons = people::disabled(&mut &deps.db, &person.id).await.map_err(read(ctx))?;
+    let disabled = reasons.into_iter().map(|d| DisabledOut { reason: d.reason, since: time(d.since) }).collect();
+    tagged(person.version, Full { person: person.into(), disabled })
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -169,11 +195,11 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
 }
 
 /// One person.
-#[utoipa::path(get, operation_id = "get_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Person), Problems))]
+#[utoipa::path(get, operation_id = "get_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Full), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let person = people::find(&mut &deps.db, &id).await.map_err(read(&ctx))?.ok_or_else(|| missing(&ctx, "person"))?;
-    tagged(person.version, Person::from(person))
+    full(&deps, &ctx, person).await
 }
 
 /// What to change; absent fields stay.
@@ -198,7 +224,7 @@ struct EditPerson {
 }
 
 /// Change a person.
-#[utoipa::path(patch, operation_id = "change_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditPerson, responses((status = 200, body = Person), Problems))]
+#[utoipa::path(patch, operation_id = "change_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditPerson, responses((status = 200, body = Full), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -220,7 +246,7 @@ async fn edit(
         reuse_former_names: body.reuse_former_names,
     };
     let person = cases::edit(&deps, &actor, &id, version, edit).await.map_err(of(&ctx))?;
-    tagged(person.version, Person::from(person))
+    full(&deps, &ctx, person).await
 }
 
 /// A reason to be disabled.
@@ -269,20 +295,6 @@ async fn enable(
 async fn password_link(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     let link = links::create(&deps, &actor, &id).await.map_err(of(&ctx))?;
     ok(OneTimeLink::from(link))
-}
-
-/// How many sessions ended.
-#[derive(Serialize, ToSchema)]
-struct Ended {
-    /// Sessions.
-    sessions: u64,
-}
-
-/// End all sessions of a person.
-#[utoipa::path(delete, operation_id = "end_sessions", path = "/people/{id}/sessions", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = Ended), Problems))]
-async fn end_sessions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
-    let sessions = cases::end_sessions(&deps, &actor, &id).await.map_err(of(&ctx))?;
-    ok(Ended { sessions })
 }
 
 /// An address of a person.

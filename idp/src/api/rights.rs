@@ -25,9 +25,9 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 #[serde(rename_all = "kebab-case")]
 #[schema(as = Role)]
 enum RoleName {
-    /// Everything within the scope.
+    /// Scope `all`: everything, people and rights included. A Space or group: what its administrator may.
     Owner,
-    /// May read everything within the scope.
+    /// May read what is within the scope.
     Auditor,
     /// Runs Spaces.
     SpaceAdmin,

@@ -1,4 +1,4 @@
-//! `/tokens`: API tokens of the caller. A token makes no tokens: people make theirs signed in, the host makes them with
+//! `/tokens`: API tokens of the caller; those of others are listed below `/people/{id}`. A token makes no tokens: people make theirs signed in, the host makes them with
 //! `odcm admin token`.
 
 use super::shape::{Answer, List, Problems, done, of, ok, read, time, time_or};
@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 /// An API token.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiToken)]
-struct TokenOut {
+pub(super) struct TokenOut {
     /// Id.
     #[schema(format = "uuid")]
     id: String,
@@ -40,6 +40,23 @@ struct TokenOut {
     /// Last use, to the minute.
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
+    /// When it was revoked.
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+}
+
+impl From<api_tokens::ApiToken> for TokenOut {
+    fn from(t: api_tokens::ApiToken) -> Self {
+        Self {
+            id: t.id.to_string(),
+            name: t.name,
+            write: t.scopes.0.write,
+            created_at: time(t.created_at),
+            expires_at: time(t.expires_at),
+            last_used_at: time_or(t.last_used_at),
+            revoked_at: time_or(t.revoked_at),
+        }
+    }
 }
 
 fn person<'a>(actor: &'a Actor, ctx: &Ctx) -> Result<&'a PersonId, Problem> {
@@ -50,18 +67,10 @@ fn person<'a>(actor: &'a Actor, ctx: &Ctx) -> Result<&'a PersonId, Problem> {
 #[utoipa::path(get, operation_id = "list_tokens", path = "/tokens", tag = "tokens", responses((status = 200, body = List<TokenOut>), Problems))]
 async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer {
     let rows = api_tokens::of_person(&mut &deps.db, person(&actor, &ctx)?).await.map_err(read(&ctx))?;
-    let shape = |t: api_tokens::ApiToken| TokenOut {
-        id: t.id.to_string(),
-        name: t.name,
-        write: t.scopes.0.write,
-        created_at: time(t.created_at),
-        expires_at: time(t.expires_at),
-        last_used_at: time_or(t.last_used_at),
-    };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::whole(rows.into_iter().map(TokenOut::from).collect()))
 }
 
-/// Revoke a token.
+/// Revoke a token: one of yours, or of somebody over whom you have the right.
 #[utoipa::path(delete, operation_id = "revoke_token", path = "/tokens/{id}", tag = "tokens", params(("id" = String, Path, format = "uuid")), responses((status = 204), Problems))]
 async fn revoke(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<ApiTokenId>) -> Answer {
     cases::revoke(&deps, &actor, &id).await.map_err(of(&ctx))?;

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// May do everything within the scope.
+    /// Of everything: may do everything, and alone manages people and rights. Of one Space or group: what its administrator
+    /// may; rights in that scope are given by owners of everything as well.
     Owner,
-    /// May read everything within the scope, and change nothing.
+    /// May read what is within the scope, and change nothing.
     Auditor,
     /// Runs Spaces: settings, agents, adoption lists, grants to them.
     SpaceAdmin,
@@ -47,6 +48,8 @@ pub enum Act {
     ReadAll,
     /// Read the audit trail.
     ReadAudit,
+    /// Read how people sign in: their sessions with addresses and browsers, API tokens, and what they allowed applications.
+    ReadSignIns,
     /// Create, change, disable people; make their one-time links; their addresses and identities.
     ManagePeople,
     /// Act on the credentials, addresses or identities of this person, who holds these rights (rules D4).
@@ -180,7 +183,7 @@ pub fn lockout(owners: &[OwnerFacts]) -> Result<(), Refusal> {
 
 impl Act {
     fn is_read(&self) -> bool {
-        matches!(self, Self::ReadAll | Self::ReadAudit | Self::ReadGroup(_) | Self::ReadSpace(_) | Self::Explain)
+        matches!(self, Self::ReadAll | Self::ReadAudit | Self::ReadSignIns | Self::ReadGroup(_) | Self::ReadSpace(_) | Self::Explain)
     }
 }
 

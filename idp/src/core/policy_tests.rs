@@ -16,6 +16,7 @@ fn acts() -> Vec<(&'static str, Act)> {
     vec![
         ("read all", Act::ReadAll),
         ("read audit", Act::ReadAudit),
+        ("read sign-ins", Act::ReadSignIns),
         ("explain", Act::Explain),
         ("manage people", Act::ManagePeople),
         ("credentials", Act::ManageCredentials(person(1), vec![])),
@@ -42,22 +43,21 @@ fn roles_by_acts() {
     let (all, own_space, own_group) = (Scope::All, Scope::Space(space(0)), Scope::Group(group(0)));
     #[rustfmt::skip]
     let table: [(Option<Right>, &str); 13] = [
-        //                                                   audit credentials
-        //                                                  all| explain  groups    spaces      clients
-        //                                                   ||| people|  |group    |space grants| rights
-        (None,                                              "ffffffnnnnfnnnnnnff"),
-        (Some(right(Role::Owner, all.clone())),             "yyyyyyyyyyyyyyyyyyy"),
-        (Some(right(Role::Auditor, all.clone())),           "yyyfffyyfffyyffffff"),
-        (Some(right(Role::SpaceAdmin, all.clone())),        "yfyfffyyffyyyyyyyff"),
-        (Some(right(Role::GroupAdmin, all)),                "yfyffyyyyyfnnnnnnff"),
-        (Some(right(Role::Owner, own_space.clone())),       "ffffffnnnnfynynynff"),
-        (Some(right(Role::SpaceAdmin, own_space.clone())),  "ffffffnnnnfynynynff"),
-        (Some(right(Role::Auditor, own_space.clone())),     "ffffffnnnnfynfnfnff"),
-        (Some(right(Role::GroupAdmin, own_space)),          "ffffffnnnnfnnnnnnff"),
-        (Some(right(Role::Owner, own_group.clone())),       "ffffffynynfnnnnnnff"),
-        (Some(right(Role::GroupAdmin, own_group.clone())),  "ffffffynynfnnnnnnff"),
-        (Some(right(Role::Auditor, own_group.clone())),     "ffffffynfnfnnnnnnff"),
-        (Some(right(Role::SpaceAdmin, own_group)),          "ffffffnnnnfnnnnnnff"),
+        // all, audit, sign-ins, explain; people, credentials; groups, reading 2, members 2; spaces, reading 2, managing 2,
+        // grants 2; clients, rights
+        (None,                                              "fffffffnnnnfnnnnnnff"),
+        (Some(right(Role::Owner, all.clone())),             "yyyyyyyyyyyyyyyyyyyy"),
+        (Some(right(Role::Auditor, all.clone())),           "yyyyfffyyfffyyffffff"),
+        (Some(right(Role::SpaceAdmin, all.clone())),        "yffyfffyyffyyyyyyyff"),
+        (Some(right(Role::GroupAdmin, all)),                "yffyffyyyyyfnnnnnnff"),
+        (Some(right(Role::Owner, own_space.clone())),       "fffffffnnnnfynynynff"),
+        (Some(right(Role::SpaceAdmin, own_space.clone())),  "fffffffnnnnfynynynff"),
+        (Some(right(Role::Auditor, own_space.clone())),     "fffffffnnnnfynfnfnff"),
+        (Some(right(Role::GroupAdmin, own_space)),          "fffffffnnnnfnnnnnnff"),
+        (Some(right(Role::Owner, own_group.clone())),       "fffffffynynfnnnnnnff"),
+        (Some(right(Role::GroupAdmin, own_group.clone())),  "fffffffynynfnnnnnnff"),
+        (Some(right(Role::Auditor, own_group.clone())),     "fffffffynfnfnnnnnnff"),
+        (Some(right(Role::SpaceAdmin, own_group)),          "fffffffnnnnfnnnnnnff"),
     ];
     for (right, expected) in table {
         let actor = actor(right.clone().into_iter().collect());

@@ -255,6 +255,8 @@ async fn try_change(deps: &Deps, ctx: &Ctx, person: &Person, form: &NewPassword)
         credentials::drop_links(tx, id).await?;
         sessions::end_others(tx, id, Some(&person.session.id), now).await?;
         revocation::end_tokens(tx, id, now).await?;
+        // who changes a password because somebody else knew it must not have to think of what that one left behind
+        revocation::end_api_tokens(tx, id, now).await?;
         stored::forget_devices(tx, id).await?;
         if let Some(device) = ctx.cookie(Cookie::Device) {
             stored::remember_device(tx, &crate::crypto::hash::sha256(device.as_bytes()), id, now).await?;

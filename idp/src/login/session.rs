@@ -129,6 +129,11 @@ pub(super) async fn sign_in(
         {
             return Err(Refusal::forbidden("password.changed", "The password was changed meanwhile.").into());
         }
+        if let Some(identity) = &proof.authentication.identity
+            && !throttle::use_identity(tx, identity, &proof.person, now).await?
+        {
+            return Err(Refusal::forbidden("identity.removed", "This identity was unlinked meanwhile.").into());
+        }
         let old = match &old_hash {
             Some(hash) => sessions::by_cookie(tx, hash, now, idle_ms).await?,
             None => None,
@@ -158,9 +163,6 @@ pub(super) async fn sign_in(
                 session
             }
         };
-        if let Some(identity) = &proof.authentication.identity {
-            throttle::use_identity(tx, identity, now).await?;
-        }
         throttle::remember_device(tx, &sha256(device.as_bytes()), &proof.person, now).await?;
         if let Some(counted) = counted {
             counted.succeeded(tx).await?;

@@ -126,10 +126,10 @@ async fn form(desk: &Desk, who: &str) -> Result<FormPage, Fault> {
     let person = people::find(&mut desk.db(), &id).await?.ok_or_else(Fault::gone)?;
     let option = |value: &str, text: &str| (value.to_owned(), text.to_owned());
     let roles = vec![
-        option("auditor", "Auditor: reads everything in the scope"),
+        option("auditor", "Auditor: reads what is in the scope, changes nothing"),
         option("space-admin", "Space administrator: settings, agents, grants of Spaces"),
         option("group-admin", "Group administrator: who is in groups"),
-        option("owner", "Owner: everything in the scope"),
+        option("owner", "Owner: of everything, people and rights included; of one Space or group, what its administrator may"),
     ];
     let mut scopes = vec![option("all", "Everything")];
     for space in spaces::page(&mut desk.db(), None, None, 500).await?.items {
@@ -140,7 +140,8 @@ async fn form(desk: &Desk, who: &str) -> Result<FormPage, Fault> {
     }
     let fields = vec![
         Field::select("role", "Role", "auditor", roles),
-        Field::select("scope", "Scope", "all", scopes),
+        Field::select("scope", "Scope", "all", scopes)
+            .hint("Only owners of everything manage people and give rights, in every scope."),
         Field::time("until", "Until (UTC)", "").hint("Empty: without an end."),
         Field::hidden("who", who),
     ];

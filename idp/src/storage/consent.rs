@@ -1,6 +1,6 @@
 //! What a person agreed that a client may have.
 
-use super::{Db, Result, Rowish};
+use super::{Db, FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{ClientId, PersonId};
 use crate::sql;
@@ -39,4 +39,53 @@ pub async fn grant(db: &Db, person: &PersonId, client: &ClientId, new: &[String]
         )
         .await
     })
+}
+
+/// What a person agreed that a client may have.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Agreed {
+    /// The client.
+    pub client_id: ClientId,
+    /// Its name.
+    pub client_name: String,
+    /// Space-separated, sorted.
+    pub scope: String,
+    /// When it was last agreed to.
+    pub granted_at: Timestamp,
+}
+
+/// Everything a person agreed to, by name of the client.
+///
+/// # Errors
+/// Any storage error.
+pub async fn of_person(db: &mut impl Rowish, person: &PersonId) -> Result<Vec<Agreed>> {
+    db.all(
+        sql!(
+            "SELECT a.client_id, c.name AS client_name, a.scope, a.granted_at FROM consent a JOIN client c ON c.id = a.client_id WHERE a.person_id = $1 ORDER BY lower(c.name), a.client_id"
+        ),
+        &[person],
+    )
+    .await
+}
+
+/// What a person agreed to at one client.
+///
+/// # Errors
+/// Any storage error.
+pub async fn find(db: &mut impl Rowish, person: &PersonId, client: &ClientId) -> Result<Option<Agreed>> {
+    db.opt(
+        sql!(
+            "SELECT a.client_id, c.name AS client_name, a.scope, a.granted_at FROM consent a JOIN client c ON c.id = a.client_id WHERE a.person_id = $1 AND a.client_id = $2"
+        ),
+        &[person, client],
+    )
+    .await
+}
+
+/// Forgets what a person agreed to at a client.
+///
+/// # Errors
+/// Any storage error.
+pub async fn withdraw(tx: &mut Tx, person: &PersonId, client: &ClientId) -> Result<()> {
+    tx.one("consent", sql!("DELETE FROM consent WHERE person_id = $1 AND client_id = $2"), &[person, client]).await
 }

@@ -2,7 +2,7 @@
 
 use super::{Db, Error, FromRow, J, Result, Rowish, Tx, tokens};
 use crate::core::Timestamp;
-use crate::core::ids::{ClientId, PersonId, SessionId};
+use crate::core::ids::{ClientId, IdentityId, PersonId, SessionId};
 use crate::core::session::{Authentication, Session};
 use crate::sql;
 
@@ -152,15 +152,41 @@ pub async fn end_others(tx: &mut Tx, person: &PersonId, keep: Option<&SessionId>
     .await
 }
 
-/// A session as its owner sees it.
+/// Ends what rests on an identity: every session in which it was used, whoever else vouched later, and everything that was
+/// ever issued under such a session, `offline_access` or not. Gives the number of sessions that lived.
+///
+/// # Errors
+/// Any storage error.
+pub async fn end_resting_on(tx: &mut Tx, person: &PersonId, identity: &IdentityId, now: Timestamp) -> Result<u64> {
+    let rows: Vec<(SessionId, J<Vec<Authentication>>)> =
+        tx.all(sql!("SELECT id, authentications FROM session WHERE person_id = $1 ORDER BY id"), &[person]).await?;
+    let mut ended = 0;
+    for (id, authentications) in rows {
+        if !authentications.0.iter().any(|a| a.identity.as_ref() == Some(identity)) {
+            continue;
+        }
+        let s = sql!("UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL");
+        ended += tx.exec(s, &[&id, &now]).await?;
+        tx.exec(sql!("DELETE FROM auth_code WHERE session_id = $1"), &[&id]).await?;
+        tx.exec(sql!("UPDATE token_family SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL"), &[&id, &now])
+            .await?;
+    }
+    Ok(ended)
+}
+
+/// A session as its owner and administrators see it.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct Listed {
     /// Its id.
     pub id: SessionId,
+    /// How the person proved who they are, oldest first.
+    pub authentications: J<Vec<Authentication>>,
     /// Begin.
     pub created_at: Timestamp,
     /// Last use.
     pub last_seen_at: Timestamp,
+    /// Latest end.
+    pub expires_at: Timestamp,
     /// Address.
     pub address: Option<String>,
     /// Browser.
@@ -174,7 +200,7 @@ pub struct Listed {
 pub async fn of_person(db: &mut impl Rowish, person: &PersonId, now: Timestamp, idle_ms: i64) -> Result<Vec<Listed>> {
     db.all(
         sql!(
-            "SELECT id, created_at, last_seen_at, address, user_agent FROM session WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3 ORDER BY last_seen_at DESC, id LIMIT 100"
+            "SELECT id, authentications, created_at, last_seen_at, expires_at, address, user_agent FROM session WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3 ORDER BY last_seen_at DESC, id LIMIT 100"
         ),
         &[person, &now, &now.plus_ms(-idle_ms)],
     )

@@ -144,13 +144,18 @@ pub async fn by_identity(
     .await
 }
 
-/// Notes the use of an identity.
+/// Notes the use of an identity by its person. False: it was unlinked meanwhile.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn use_identity(tx: &mut Tx, id: &crate::core::ids::IdentityId, now: Timestamp) -> Result<()> {
-    tx.exec(sql!("UPDATE identity SET last_used_at = $2 WHERE id = $1"), &[id, &now]).await?;
-    Ok(())
+pub async fn use_identity(
+    tx: &mut Tx,
+    id: &crate::core::ids::IdentityId,
+    person: &PersonId,
+    now: Timestamp,
+) -> Result<bool> {
+    let s = sql!("UPDATE identity SET last_used_at = $3 WHERE id = $1 AND person_id = $2");
+    Ok(tx.exec(s, &[id, person, &now]).await? == 1)
 }
 
 /// Display name and user name of an active person.
