@@ -7,14 +7,14 @@ use crate::accounts;
 use crate::connectors::{self, Attempt};
 use crate::core::Refusal;
 use crate::core::change::Change;
-use crate::core::ids::SessionId;
+use crate::core::ids::{ClientId, SessionId};
 use crate::core::text::fold;
 use crate::crypto::password::Lane;
 use crate::deps::Deps;
 use crate::http::cookies::{self, Cookie};
 use crate::http::{Ctx, Form, Path, Problem};
 use crate::pages::{self, Page};
-use crate::storage::{audit, credentials, emails, people, revocation, sessions, throttle as stored};
+use crate::storage::{audit, consent, credentials, emails, people, revocation, sessions, throttle as stored};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,6 +29,7 @@ pub(super) fn routes() -> Router<Deps> {
         .route("/account/password", post(change_password))
         .route("/account/sessions/end-others", post(end_others))
         .route("/account/sessions/{id}/end", post(end_one))
+        .route("/account/consents/{client}/withdraw", post(withdraw))
         .route("/account/language", post(language))
 }
 
@@ -43,6 +44,15 @@ struct Address {
 struct Identity {
     provider: String,
     label: String,
+}
+
+/// What the person allowed an application.
+#[derive(Clone, Debug, Serialize)]
+struct Allowed {
+    client: String,
+    name: String,
+    scopes: Vec<String>,
+    since: i64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +83,7 @@ pub(crate) struct Account {
     identities: Vec<Identity>,
     has_password: bool,
     sessions: Vec<Listed>,
+    allowed: Vec<Allowed>,
     current_error: Option<String>,
     password_error: Option<String>,
     again_error: Option<String>,
@@ -99,6 +110,12 @@ impl Page for Account {
             identities: vec![Identity { provider: "entra".into(), label: "bob@contoso.com".into() }],
             has_password: true,
             sessions: vec![listed(Some("Firefox on Linux"), true), listed(None, false)],
+            allowed: vec![Allowed {
+                client: "wiki".into(),
+                name: "Wiki".into(),
+                scopes: ["openid", "offline_access", "made.up"].map(str::to_owned).to_vec(),
+                since: 1_795_352_400_000,
+            }],
             current_error: Some("Wrong.".into()),
             password_error: Some("Short.".into()),
             again_error: Some("Differ.".into()),
@@ -108,6 +125,7 @@ impl Page for Account {
             identities: vec![],
             has_password: false,
             sessions: vec![listed(None, true)],
+            allowed: vec![],
             current_error: None,
             password_error: None,
             again_error: None,
@@ -119,7 +137,8 @@ impl Page for Account {
 crate::page!(Account);
 
 /// A user agent in words: browser and system, as far as it says.
-fn browser(user_agent: &str) -> Option<String> {
+#[must_use]
+pub fn browser(user_agent: &str) -> Option<String> {
     let first = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
     let name = first(&[
         ("Edg/", "Edge"),
@@ -160,7 +179,14 @@ async fn load(deps: &Deps, person: &Person, errors: Errors) -> Result<Account, c
         created_at: s.created_at.0,
         last_seen_at: s.last_seen_at.0,
     });
+    let allowed = consent::of_person(&mut &deps.db, id).await?.into_iter().map(|c| Allowed {
+        client: c.client_id.to_string(),
+        name: c.client_name,
+        scopes: c.scope.split(' ').map(str::to_owned).collect(),
+        since: c.granted_at.0,
+    });
     Ok(Account {
+        allowed: allowed.collect(),
         name: person.session.display_name.clone(),
         username: person.session.username.clone(),
         emails: addresses.collect(),
@@ -308,6 +334,22 @@ async fn end_others(State(deps): State<Deps>, ctx: Ctx, person: Person, Form(for
     match ended {
         Ok(()) => pages::with_flash(pages::see_other("/account"), &deps, "sessions_ended"),
         Err(error) => pages::fault(&deps, &ctx, error),
+    }
+}
+
+async fn withdraw(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    person: Person,
+    Path(client): Path<ClientId>,
+    Form(form): Form<Plain>,
+) -> Response {
+    if let Err(problem) = person.check(&deps, &ctx, &form.csrf) {
+        return pages::fault(&deps, &ctx, problem);
+    }
+    match accounts::sign_ins::withdraw(&deps, &person.actor, &person.session.person, &client).await {
+        Ok(()) => pages::with_flash(pages::see_other("/account"), &deps, "consent_withdrawn"),
+        Err(error) => pages::fault(&deps, &ctx, Problem::from(error)),
     }
 }
 

@@ -21,6 +21,7 @@ mod throttle;
 
 pub use crate::core::login::{Client, ConsentRule, Demand};
 pub use crate::core::session::{Authentication, Method, Session};
+pub use account::browser;
 pub use extract::{Person, Token};
 pub use flow::{Finished, Outcome, begin, finished};
 pub use passwords::check_new as check_new_password;

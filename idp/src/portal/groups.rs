@@ -4,6 +4,7 @@ use super::desk::{Answer, Desk, Fault, Input, Post};
 use super::form::{Field, FormPage};
 use super::list::{Cell, ListPage, PAGE, Row};
 use crate::accounts::groups::{self as cases, NewGroup};
+use crate::core::Refusal;
 use crate::core::ids::GroupId;
 use crate::core::policy::{Act, Scope};
 use crate::core::text::{DisplayName, fold};
@@ -13,7 +14,7 @@ use crate::storage::groups::{self, Group, GroupKind};
 fn row(group: Group) -> Row {
     let kind = match group.kind {
         GroupKind::Local => Cell::badge("local", ""),
-        GroupKind::External { provider, .. } => Cell::badge(provider, "info"),
+        GroupKind::External { provider, .. } => Cell::badge(format!("external: {provider}"), "info"),
     };
     Row {
         href: format!("/admin/groups/{}", group.id),
@@ -37,7 +38,7 @@ pub(super) async fn list(desk: Desk, Query(input): Query<Input>) -> Answer {
     };
     let page = ListPage {
         title: "Groups",
-        text: "A group collects people and other groups. Grant it a Space, and put its id into a team of that Space: whoever is in the group stands in the team.",
+        text: "A group collects people and other groups. Grant it a Space, and put its id into a team of that Space: whoever is in the group stands in the team. People put members into local groups; a directory fills external ones.",
         path: "/admin/groups",
         search: "Search groups",
         q,
@@ -71,9 +72,20 @@ async fn own(desk: &Desk, q: &str) -> Result<Vec<Group>, Fault> {
 }
 
 fn form() -> FormPage {
+    let option = |value: &str, text: &str| (value.to_owned(), text.to_owned());
+    let kinds = vec![
+        option("local", "Local: administrators put people and groups into it"),
+        option("external", "External: a directory says who is in it"),
+    ];
     let fields = vec![
         Field::text("name", "Name", "").hint("1 to 64 characters. Spaces may show it."),
         Field::area("description", "Description", "").hint("What the group is for."),
+        Field::select("kind", "Kind", "local", kinds)
+            .hint("An external group stays empty until its directory is connected; nobody is put into it by hand. Grants and nesting work already."),
+        Field::text("provider", "Directory", "").optional().hint("External groups only: the name of the provider, such as “entra”."),
+        Field::text("external_id", "Id of the group there", "")
+            .optional()
+            .hint("External groups only: its stable id, such as an object id or objectGUID."),
     ];
     FormPage::new("Create group", "/admin/groups/new", "Create group", fields).under(&[("Groups", "/admin/groups")])
 }
@@ -95,6 +107,14 @@ pub(super) async fn create(post: Post) -> Answer {
 
 async fn try_create(desk: &Desk, input: &Input) -> Result<GroupId, Fault> {
     let name = DisplayName::parse("name", input.get("name"))?;
-    let new = NewGroup { name, description: input.get("description").into(), kind: GroupKind::Local };
+    let kind = match input.get("kind") {
+        "" | "local" => GroupKind::Local,
+        "external" => {
+            let (provider, external_id) = (input.get("provider").to_owned(), input.get("external_id").to_owned());
+            GroupKind::External { provider, external_id }
+        }
+        _ => return Err(Refusal::invalid("kind", "kind.invalid", "A group is local or external.").into()),
+    };
+    let new = NewGroup { name, description: input.get("description").into(), kind };
     Ok(cases::create(&desk.deps, desk.actor(), new).await?)
 }

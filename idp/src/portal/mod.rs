@@ -28,6 +28,7 @@ mod once;
 mod people;
 mod person;
 mod person_acts;
+mod person_sign_ins;
 mod pick;
 mod rights;
 mod space;
@@ -57,7 +58,7 @@ pub fn routes(deps: &Deps) -> Router<Deps> {
 }
 
 fn of_people() -> Router<Deps> {
-    use {people as all, person as one, person_acts as act};
+    use {people as all, person as one, person_acts as act, person_sign_ins as sign};
     Router::new()
         .route("/admin/people", get(all::list))
         .route("/admin/people/new", get(all::new).post(all::create))
@@ -71,6 +72,11 @@ fn of_people() -> Router<Deps> {
         .route("/admin/people/{id}/emails/add", get(act::new_email).post(act::add_email))
         .route("/admin/people/{id}/emails/{email}/verify", post(act::verify_email))
         .route("/admin/people/{id}/emails/{email}/remove", get(act::removing_email).post(act::remove_email))
+        .route("/admin/people/{id}/identities/add", get(sign::new_identity).post(sign::link_identity))
+        .route("/admin/people/{id}/identities/{identity}/remove", get(sign::unlinking).post(sign::unlink))
+        .route("/admin/people/{id}/sessions/{session}/end", post(sign::end_session))
+        .route("/admin/people/{id}/tokens/{token}/revoke", get(sign::revoking).post(sign::revoke))
+        .route("/admin/people/{id}/consents/{client}/withdraw", get(sign::withdrawing).post(sign::withdraw))
 }
 
 fn of_groups() -> Router<Deps> {

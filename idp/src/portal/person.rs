@@ -4,6 +4,7 @@ use super::desk::{Answer, Desk, Fault};
 use super::effects::SpanView;
 use super::group::{Member, parent};
 use super::history::{self, Entry};
+use super::person_sign_ins::{self, Identity, SignIns};
 use super::rights::{RightView, view};
 use crate::core::Timestamp;
 use crate::core::access::View;
@@ -25,14 +26,6 @@ struct Address {
     address: String,
     verified: bool,
     used_in_spaces: bool,
-}
-
-/// An identity at a provider.
-#[derive(Clone, Debug, Serialize)]
-struct Identity {
-    provider: String,
-    label: String,
-    last_used_at: Option<Timestamp>,
 }
 
 /// A Space that the person may enter, or still has an account in.
@@ -73,6 +66,7 @@ pub(super) struct PersonPage {
     reasons: Vec<Reason>,
     emails: Vec<Address>,
     identities: Vec<Identity>,
+    sign_ins: Option<SignIns>,
     direct: Vec<Member>,
     inherited: Vec<Member>,
     spaces: Vec<Door>,
@@ -142,10 +136,8 @@ pub(super) async fn show(desk: Desk, Path(id): Path<PersonId>) -> Answer {
         password_since: credentials::password(db, &id).await?.map(|p| p.changed_at),
         reasons: people::disabled(db, &id).await?.into_iter().map(|d| Reason { reason: d.reason, since: d.since }).collect(),
         emails: addresses.collect(),
-        identities: identities
-            .into_iter()
-            .map(|i| Identity { provider: i.provider, label: i.label, last_used_at: i.last_used_at })
-            .collect(),
+        identities: identities.into_iter().map(Identity::from).collect(),
+        sign_ins: person_sign_ins::of(&desk, &id).await?,
         direct,
         inherited,
         spaces,
@@ -222,7 +214,8 @@ impl Page for PersonPage {
             password_since: Some(at),
             reasons: vec![Reason { reason: "manual".into(), since: at }, Reason { reason: "provider:entra".into(), since: at }],
             emails: vec![address(true), address(false)],
-            identities: vec![Identity { provider: "entra".into(), label: "bob".into(), last_used_at: Some(at) }],
+            identities: Identity::samples(),
+            sign_ins: Some(SignIns::sample()),
             direct: vec![Member::sample("person"), Member::sample("group")],
             inherited: vec![Member::sample("group")],
             spaces: vec![door("linked", true), door("waiting", true), door("inactive", false), door("disabled_there", true)],
@@ -238,6 +231,7 @@ impl Page for PersonPage {
             reasons: vec![],
             emails: vec![],
             identities: vec![],
+            sign_ins: None,
             direct: vec![],
             inherited: vec![],
             spaces: vec![],

@@ -14,8 +14,9 @@ use crate::pages::Page;
 use crate::storage::api_tokens::{self, ApiToken};
 use serde::Serialize;
 
+/// A token as people read it.
 #[derive(Clone, Debug, Serialize)]
-struct TokenView {
+pub(super) struct TokenView {
     id: String,
     name: String,
     write: bool,
@@ -32,30 +33,46 @@ pub(super) struct TokensPage {
     tokens: Vec<TokenView>,
 }
 
+impl TokenView {
+    /// A stored token at `now`.
+    pub(super) fn new(t: ApiToken, now: Timestamp) -> Self {
+        let state = match t.revoked_at {
+            Some(_) => "revoked",
+            None if t.expires_at <= now => "expired",
+            None => "usable",
+        };
+        Self {
+            state,
+            id: t.id.to_string(),
+            name: t.name,
+            write: t.scopes.0.write,
+            created_at: t.created_at,
+            expires_at: t.expires_at,
+            last_used_at: t.last_used_at,
+        }
+    }
+    pub(super) fn samples() -> Vec<Self> {
+        let token = |state| Self {
+            id: "x".into(),
+            name: "report".into(),
+            write: state == "usable",
+            created_at: Timestamp(1),
+            expires_at: Timestamp(2),
+            last_used_at: (state == "usable").then_some(Timestamp(1)),
+            state,
+        };
+        ["usable", "expired", "revoked"].into_iter().map(token).collect()
+    }
+}
+
 fn own(desk: &Desk) -> Result<PersonId, Fault> {
     desk.actor().person.clone().ok_or_else(Fault::gone)
 }
 
 /// `GET /admin/tokens`.
 pub(super) async fn list(desk: Desk) -> Answer {
-    let now = desk.now();
     let rows = api_tokens::of_person(&mut desk.db(), &own(&desk)?).await?;
-    let view = |t: ApiToken| TokenView {
-        state: if t.revoked_at.is_some() {
-            "revoked"
-        } else if t.expires_at <= now {
-            "expired"
-        } else {
-            "usable"
-        },
-        id: t.id.to_string(),
-        name: t.name,
-        write: t.scopes.0.write,
-        created_at: t.created_at,
-        expires_at: t.expires_at,
-        last_used_at: t.last_used_at,
-    };
-    desk.page(&TokensPage { tokens: rows.into_iter().rev().map(view).collect() })
+    desk.page(&TokensPage { tokens: rows.into_iter().rev().map(|t| TokenView::new(t, desk.now())).collect() })
 }
 
 fn form() -> FormPage {
@@ -129,16 +146,7 @@ pub(super) async fn revoke(Path(id): Path<ApiTokenId>, post: Post) -> Answer {
 impl Page for TokensPage {
     const TEMPLATE: &'static str = "admin/tokens.html";
     fn samples() -> Vec<Self> {
-        let token = |state| TokenView {
-            id: "x".into(),
-            name: "report".into(),
-            write: state == "usable",
-            created_at: Timestamp(1),
-            expires_at: Timestamp(2),
-            last_used_at: (state == "usable").then_some(Timestamp(1)),
-            state,
-        };
-        vec![Self { tokens: ["usable", "expired", "revoked"].into_iter().map(token).collect() }, Self { tokens: vec![] }]
+        vec![Self { tokens: TokenView::samples() }, Self { tokens: vec![] }]
     }
 }
 crate::page!(TokensPage);
