@@ -3,14 +3,17 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
+use odcm::accounts::identities::{self, NewIdentity};
 use odcm::accounts::{api_tokens, clients, emails, grants, groups, memberships, people, rights, spaces};
 use odcm::core::client::{ClientKind, ClientSettings};
 use odcm::core::directory::{Span, Subject};
-use odcm::core::ids::{ClientId, GrantId, GroupId, PersonId, SpaceId};
+use odcm::core::ids::{ClientId, GrantId, GroupId, PersonId, SessionId, SpaceId};
 use odcm::core::policy::{Actor, Right, Role, Scope, TokenScopes, Via};
+use odcm::core::session::{Authentication, Method, Session};
 use odcm::core::text::{DisplayName, Email, Slug, Username};
 use odcm::storage::groups::GroupKind;
 use odcm::storage::spaces::OfflinePolicy;
+use odcm::storage::{consent, sessions};
 use odcm::testing::{TestDeps, deps};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -156,6 +159,26 @@ impl World {
         (made.secret, made.id.to_string())
     }
 
+    /// A live session of a person.
+    pub async fn session(&self, person: &PersonId) -> SessionId {
+        let now = self.deps.clock.now();
+        let id = SessionId::from_uuid(self.deps.entropy.id(now));
+        let session = Session {
+            id: id.clone(),
+            person: person.clone(),
+            display_name: String::new(),
+            username: String::new(),
+            authentications: vec![Authentication { method: Method::Password, at: now, identity: None }],
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now.plus_secs(3600),
+        };
+        let origin = sessions::Origin { address: Some("192.0.2.7".into()), user_agent: Some("curl/8".into()) };
+        let hash = self.deps.entropy.bytes::<32>();
+        odcm::run_tx!(self.deps.db, "test.session", |tx| sessions::insert(tx, &session, &hash, &origin).await).unwrap();
+        id
+    }
+
     /// All operations of the document.
     pub fn operations(&self) -> Vec<Operation> {
         let mut out = Vec::new();
@@ -223,13 +246,22 @@ impl World {
         let mut values: Vec<String> = vec![];
         let mut put = |v: &dyn std::fmt::Display| values.push(v.to_string());
         let status = match op.id.as_str() {
-            "list_people" | "list_groups" | "list_spaces" | "list_clients" | "list_rights" | "list_tokens" | "list_audit" => 200,
+            "list_people" | "list_groups" | "list_spaces" | "list_clients" | "list_rights" | "list_tokens" | "list_audit"
+            | "list_keys" => 200,
             "create_person" => {
                 body =
                     Some(json!({"username": format!("new{n}"), "display_name": "New", "email": format!("new{n}@example.com")}));
                 201
             }
-            "get_person" | "list_emails" | "end_sessions" | "create_password_link" | "get_person_access" => {
+            "get_person"
+            | "list_emails"
+            | "list_identities"
+            | "list_sessions"
+            | "list_tokens_of_person"
+            | "list_consents"
+            | "end_sessions"
+            | "create_password_link"
+            | "get_person_access" => {
                 put(&self.person().await);
                 200
             }
@@ -254,6 +286,36 @@ impl World {
                 put(&person);
                 put(&emails::add(&self.deps, &host(), &person, &address, false).await.unwrap());
                 204
+            }
+            "link_identity" => {
+                put(&self.person().await);
+                body = Some(json!({"provider": "entra", "subject": format!("subject-{n}"), "label": "x@contoso.com"}));
+                201
+            }
+            "unlink_identity" => {
+                let person = self.person().await;
+                let new = NewIdentity::parse("entra", &format!("subject-{n}"), "").unwrap();
+                put(&person);
+                put(&identities::link(&self.deps, &host(), &person, &new).await.unwrap());
+                200
+            }
+            "end_session" => {
+                let person = self.person().await;
+                put(&person);
+                put(&self.session(&person).await);
+                204
+            }
+            "withdraw_consent" => {
+                let (person, client) = (self.person().await, self.client().await);
+                let scopes = ["openid".to_owned()];
+                consent::grant(&self.deps.db, &person, &client, &scopes, self.deps.clock.now()).await.unwrap();
+                put(&person);
+                put(&client);
+                204
+            }
+            "rotate_key" => {
+                body = Some(json!({"alg": "ES256"}));
+                201
             }
             "create_group" => {
                 body = Some(json!({"name": format!("New group {n}"), "description": "for a test"}));
@@ -294,6 +356,8 @@ impl World {
             "get_space"
             | "list_published_groups"
             | "list_bindings"
+            | "list_space_items"
+            | "list_space_events"
             | "list_grants"
             | "get_space_status"
             | "list_adoptions"

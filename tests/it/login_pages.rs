@@ -3,8 +3,8 @@
 use crate::login_world::*;
 use crate::visitor::Answer;
 use axum::http::{StatusCode, header};
+use odcm::accounts::identities::{self, NewIdentity};
 use odcm::accounts::{api_tokens, links, spaces};
-use odcm::core::Timestamp;
 use odcm::core::policy::Actor;
 use odcm::core::text::{DisplayName, Slug};
 use odcm::storage::STATEMENTS;
@@ -139,11 +139,8 @@ async fn a_planted_session_or_flow_is_worth_nothing() {
 #[tokio::test]
 async fn one_dispatcher_serves_passwords_and_providers() {
     let world = world().await;
-    let insert = odcm::sql!(
-        "INSERT INTO identity (id, person_id, provider, subject, label, created_at, last_used_at) VALUES ($1, $2, 'contoso', 'bob-at-contoso', 'bob@contoso.com', 0, NULL)"
-    );
-    let id = world.deps.entropy.id(Timestamp(0)).hyphenated().to_string();
-    world.deps.db.exec(insert, &[&id, &world.bob]).await.unwrap();
+    let new = NewIdentity::parse("contoso", "bob-at-contoso", "bob@contoso.com").unwrap();
+    let identity = identities::link(&world.deps, &Actor::system("test"), &world.bob, &new).await.unwrap();
     // an address of the provider's domain goes there, whoever it is
     for name in ["bob@contoso.com", "nobody@CONTOSO.com"] {
         let mut visitor = world.visitor();
@@ -180,6 +177,16 @@ async fn one_dispatcher_serves_passwords_and_providers() {
     // single sign-on afterwards; then a password on top of it: both methods are in the session
     assert_eq!(bob.open("/protocol").await.text, "granted bob fed \"xyz\"");
     assert_eq!(world.sign_in(&mut bob, "/protocol?login=1", "bob", PASSWORD).await.text, "granted bob fed+pwd \"xyz\"");
+    // unlinked: the session in which it was used is over, whatever else vouched, and the provider's word opens nothing
+    let mut plain = world.visitor();
+    world.sign_in(&mut plain, "/account", "bob", PASSWORD).await;
+    identities::unlink(&world.deps, &Actor::system("test"), &world.bob, &identity).await.unwrap();
+    assert!(bob.get("/account").await.location().starts_with("/login"));
+    assert_eq!(plain.get("/account").await.status, StatusCode::OK, "a session of the password alone goes on");
+    let page = bob.open("/protocol").await;
+    let away = bob.submit(&page, "/provider", &[("provider", "contoso")]).await;
+    let state = state_of(&away);
+    assert!(bob.get(&back(&state, "&subject=bob-at-contoso")).await.text.contains("no account here"));
 }
 
 #[tokio::test]
@@ -232,6 +239,22 @@ async fn consent_is_asked_once_and_remembered() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(bob.submit(&page, "/consent", &[("decision", "allow")]).await.text, "granted bob pwd \"xyz\"");
     assert_eq!(bob.open("/protocol?consent=ask").await.text, "granted bob pwd \"xyz\"");
+    // until it is withdrawn, by the one who gave it and by nobody else
+    let anna = person(&world.deps, "anna", "Anna").await;
+    set_password(&world.deps, &anna, PASSWORD).await;
+    let mut eve = world.visitor();
+    let page = world.sign_in(&mut eve, "/account", "anna", PASSWORD).await;
+    assert!(!page.text.contains("Applications you allowed"));
+    let withdraw = "/account/consents/wiki/withdraw";
+    assert_eq!(eve.post(withdraw, &[("csrf", &page.input("csrf"))]).await.status, StatusCode::NOT_FOUND);
+    let account = bob.get("/account").await;
+    assert!(account.text.contains("Applications you allowed") && account.text.contains("see your e-mail address"));
+    assert_eq!(bob.post(withdraw, &[("csrf", "wrong")]).await.status, StatusCode::FORBIDDEN);
+    let done = bob.submit(&account, "/wiki/withdraw", &[]).await;
+    assert!(done.text.contains("Withdrawn") && !done.text.contains("Applications you allowed"), "{}", done.text);
+    let page = bob.open("/protocol?consent=ask").await;
+    assert!(page.text.contains("Allow Wiki?"), "it asks again");
+    bob.submit(&page, "/consent", &[("decision", "allow")]).await;
     let page = bob.open("/protocol?consent=always").await;
     assert!(page.text.contains("Allow Wiki?"));
     // consent does not stand in for a sign-in that is due

@@ -4,6 +4,7 @@
 mod api_behaviour;
 mod api_document;
 mod api_matrix;
+mod api_sign_ins;
 mod api_support;
 mod login_gallery;
 mod login_pages;
@@ -16,6 +17,7 @@ mod portal_clients;
 mod portal_forms;
 mod portal_live;
 mod portal_pages;
+mod portal_sign_ins;
 mod portal_steps;
 mod portal_world;
 mod push;

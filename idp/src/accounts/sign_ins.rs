@@ -66,8 +66,7 @@ pub async fn end_session(deps: &Deps, actor: &Actor, person: &PersonId, id: &Ses
         if !sessions::end(tx, id, person, desk.now).await? {
             return Err(Error::Refused(Refusal::not_found("session")));
         }
-        let change =
-            Change::new("session.end", "person", person.as_str(), &owner.display_name).after(json!({ "session": id }));
+        let change = Change::new("session.end", "person", person.as_str(), &owner.display_name).after(json!({ "session": id }));
         desk.audit(tx, &change).await
     })
 }

@@ -183,7 +183,10 @@ pub fn lockout(owners: &[OwnerFacts]) -> Result<(), Refusal> {
 
 impl Act {
     fn is_read(&self) -> bool {
-        matches!(self, Self::ReadAll | Self::ReadAudit | Self::ReadSignIns | Self::ReadGroup(_) | Self::ReadSpace(_) | Self::Explain)
+        matches!(
+            self,
+            Self::ReadAll | Self::ReadAudit | Self::ReadSignIns | Self::ReadGroup(_) | Self::ReadSpace(_) | Self::Explain
+        )
     }
 }
 

@@ -243,7 +243,8 @@ impl Page for PersonPage {
             history: None,
             ..full.clone()
         };
-        vec![Self { may_manage: true, may_join: true, may_explain: true, ..bare.clone() }, bare, full]
+        let sign_ins = Some(SignIns::none());
+        vec![Self { may_manage: true, may_join: true, may_explain: true, sign_ins, ..bare.clone() }, bare, full]
     }
 }
 crate::page!(PersonPage);

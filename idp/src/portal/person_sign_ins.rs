@@ -69,7 +69,14 @@ pub(super) async fn of(desk: &Desk, id: &PersonId) -> Result<Option<SignIns>, Fa
         id: s.id.to_string(),
         browser: s.user_agent.as_deref().and_then(browser),
         address: s.address,
-        methods: s.authentications.0.iter().map(|a| a.method.amr()).collect::<std::collections::BTreeSet<_>>().into_iter().collect(),
+        methods: s
+            .authentications
+            .0
+            .iter()
+            .map(|a| a.method.amr())
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         created_at: s.created_at,
         last_seen_at: s.last_seen_at,
     };
@@ -108,8 +115,9 @@ fn identity_form(desk: &Desk, person: &Person) -> FormPage {
     };
     let fields = vec![
         Field::text("provider", "Provider", "").hint(&format!("Its name in the configuration. {known}")),
-        Field::text("subject", "Stable id at the provider", "")
-            .hint("Exactly as the provider says it, such as a subject or object id. An address or login name may change hands one day."),
+        Field::text("subject", "Stable id at the provider", "").hint(
+            "Exactly as the provider says it, such as a subject or object id. An address or login name may change hands one day.",
+        ),
         Field::text("label", "Label", "").optional().hint("What people read, such as the address there. Empty: the id."),
     ];
     FormPage::new("Link an identity", &format!("{}/identities/add", here(person)), "Link identity", fields)

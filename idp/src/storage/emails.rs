@@ -138,11 +138,8 @@ pub async fn identity(db: &mut impl Rowish, provider: &str, subject: &str) -> Re
 /// # Errors
 /// Any storage error.
 pub async fn find_identity(db: &mut impl Rowish, id: &IdentityId) -> Result<Option<IdentityRow>> {
-    db.opt(
-        sql!("SELECT id, person_id, provider, subject, label, created_at, last_used_at FROM identity WHERE id = $1"),
-        &[id],
-    )
-    .await
+    db.opt(sql!("SELECT id, person_id, provider, subject, label, created_at, last_used_at FROM identity WHERE id = $1"), &[id])
+        .await
 }
 
 /// Adds an identity.

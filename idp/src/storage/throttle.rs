@@ -148,12 +148,7 @@ pub async fn by_identity(
 ///
 /// # Errors
 /// Any storage error.
-pub async fn use_identity(
-    tx: &mut Tx,
-    id: &crate::core::ids::IdentityId,
-    person: &PersonId,
-    now: Timestamp,
-) -> Result<bool> {
+pub async fn use_identity(tx: &mut Tx, id: &crate::core::ids::IdentityId, person: &PersonId, now: Timestamp) -> Result<bool> {
     let s = sql!("UPDATE identity SET last_used_at = $3 WHERE id = $1 AND person_id = $2");
     Ok(tx.exec(s, &[id, person, &now]).await? == 1)
 }
