@@ -1,6 +1,15 @@
 //! The integration tests: one binary, a module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+/// A statement of a test: like `odcm::sql!`, without a place in the list of the program's statements.
+macro_rules! query {
+    ($text:literal) => {{
+        static STATEMENT: odcm::storage::Stmt =
+            odcm::storage::Stmt { sql: $text, write: odcm::storage::is_write($text), runs: std::sync::atomic::AtomicU64::new(0) };
+        &STATEMENT
+    }};
+}
+
 mod api_behaviour;
 mod api_document;
 mod api_matrix;

@@ -13,5 +13,5 @@ use crate::storage::{Result, Rowish, people, rights};
 pub async fn actor_for_person(db: &mut impl Rowish, person: &PersonId, via: Via, now: Timestamp) -> Result<Option<Actor>> {
     let Some(row) = people::find(db, person).await?.filter(|p| p.active) else { return Ok(None) };
     let rights = rights::in_force(db, person, now).await?;
-    Ok(Some(Actor { person: Some(row.id), name: row.username, via, rights, address: None, request_id: None }))
+    Ok(Some(Actor { person: Some(row.id), name: row.username, via, credential: None, rights, address: None, request_id: None }))
 }

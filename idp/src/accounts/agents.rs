@@ -123,6 +123,7 @@ pub async fn enrol(deps: &Deps, request: &EnrolmentRequest, address: &str, reque
         person: None,
         name: "enrolment code".into(),
         via: Via::Agent,
+        credential: None,
         rights: Vec::new(),
         address: Some(address.into()),
         request_id: request_id.map(str::to_owned),

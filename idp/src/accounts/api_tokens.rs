@@ -7,7 +7,7 @@ use super::people::load;
 use super::{Error, Result};
 use crate::core::change::Change;
 use crate::core::ids::{ApiTokenId, PersonId};
-use crate::core::policy::{Act, Actor, TokenScopes, Via};
+use crate::core::policy::{Act, Actor, Credential, TokenScopes, Via};
 use crate::core::text::DisplayName;
 use crate::core::{Refusal, Timestamp};
 use crate::deps::Deps;
@@ -133,5 +133,5 @@ pub async fn authenticate(deps: &Deps, secret: &str) -> storage::Result<Option<A
     if actor.is_some() && token.last_used_at.is_none_or(|at| now.since(at) >= 60_000) {
         api_tokens::used(&deps.db, &token.id, now).await?;
     }
-    Ok(actor)
+    Ok(actor.map(|actor| Actor { credential: Some(Credential::Token(token.id)), ..actor }))
 }

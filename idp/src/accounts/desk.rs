@@ -3,11 +3,11 @@
 use super::{Result, access};
 use crate::core::change::Change;
 use crate::core::ids::{GroupId, PersonId, SpaceId};
-use crate::core::policy::{Act, Actor, OwnerFacts, Via, lockout};
+use crate::core::policy::{Act, Actor, Credential, OwnerFacts, Via, lockout};
 use crate::core::{Refusal, Timestamp};
 use crate::deps::Deps;
 use crate::storage::revocation::Holder;
-use crate::storage::{Tx, audit, marks, people, revocation, rights};
+use crate::storage::{Tx, api_tokens, audit, marks, people, revocation, rights, sessions};
 use std::collections::BTreeSet;
 
 /// Whether somebody may lose something by a change: such Spaces are projected first (rules B1).
@@ -79,17 +79,29 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// Changes by which actors may end what they act with: their rights, session or token need not be there afterwards.
+const ENDS_ITSELF: &[&str] = &["person.disable", "person.end_sessions", "right.take", "token.revoke"];
+
 /// Writes the audit line of a change, unless the actor may no longer act. The rights of an actor were read when the request
-/// began, and its body may arrive much later: whoever was disabled or lost a right meanwhile changes nothing any more.
+/// began, and its body may arrive much later: whoever was disabled, signed out or lost a right or token meanwhile changes
+/// nothing any more.
 pub(super) async fn record(tx: &mut Tx, deps: &Deps, actor: &Actor, now: Timestamp, change: &Change) -> Result<()> {
     if let (Via::Session | Via::Token(_), Some(person)) = (&actor.via, &actor.person) {
-        // giving up one's own rights is the one change after which they need not hold
-        let gives_up = change.object_id == person.as_str() && matches!(change.action, "person.disable" | "right.take");
+        let ends_itself = change.object_id == person.as_str() && ENDS_ITSELF.contains(&change.action);
         let active = people::find(tx, person).await?.is_some_and(|p| p.active);
         let held = rights::in_force(tx, person, now).await?;
-        let still = active && actor.rights.iter().all(|right| held.contains(right));
-        if !(still || gives_up) {
+        let holds = active && actor.rights.iter().all(|right| held.contains(right));
+        if !(holds || ends_itself) {
             return Err(Refusal::forbidden("right.changed", "Your rights changed while you did this. Nothing was done.").into());
+        }
+        let shown = match &actor.credential {
+            Some(Credential::Session(id)) => sessions::alive(tx, id, now).await?,
+            Some(Credential::Token(id)) => api_tokens::alive(tx, id, now).await?,
+            None => true,
+        };
+        if !(shown || ends_itself) {
+            let text = "Your session or token ended while you did this. Nothing was done.";
+            return Err(Refusal::forbidden("session.ended", text).into());
         }
     }
     Ok(audit::write(tx, &deps.entropy, now, actor, change).await?)

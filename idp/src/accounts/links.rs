@@ -115,6 +115,7 @@ async fn set_password_in(
         person: Some(id.clone()),
         name: person.username.clone(),
         via: Via::Session,
+        credential: None,
         rights: Vec::new(),
         address: address.map(str::to_owned),
         request_id: None,

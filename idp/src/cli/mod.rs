@@ -136,7 +136,15 @@ fn execute(cli: &Cli) -> Result<String, String> {
 fn host() -> Actor {
     let name = ["SUDO_USER", "USER"].iter().find_map(|v| std::env::var(v).ok()).unwrap_or_else(|| "unknown".into());
     let rights = vec![Right { role: Role::Owner, scope: Scope::All }];
-    Actor { person: None, name: format!("{name} on the host"), via: Via::Host, rights, address: None, request_id: None }
+    Actor {
+        person: None,
+        name: format!("{name} on the host"),
+        via: Via::Host,
+        credential: None,
+        rights,
+        address: None,
+        request_id: None,
+    }
 }
 
 fn load(cli: &Cli) -> Result<Config, String> {

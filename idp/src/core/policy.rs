@@ -1,6 +1,6 @@
 //! Administrative rights: who may do what in ODCM itself. The only place that says no to an administrator.
 
-use super::ids::{GroupId, PersonId, SpaceId};
+use super::ids::{ApiTokenId, GroupId, PersonId, SessionId, SpaceId};
 use super::{Refusal, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,15 @@ pub struct TokenScopes {
     pub write: bool,
 }
 
+/// What the actor showed. It is looked at again where the change is written, so that ending it also ends requests under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A session of a browser.
+    Session(SessionId),
+    /// An API token.
+    Token(ApiTokenId),
+}
+
 /// Who acts: every use case takes one, every audit row names one.
 #[derive(Clone, Debug)]
 pub struct Actor {
@@ -108,6 +117,8 @@ pub struct Actor {
     pub name: String,
     /// How they came in.
     pub via: Via,
+    /// What they showed, if it can be ended.
+    pub credential: Option<Credential>,
     /// Their rights, read in this request.
     pub rights: Vec<Right>,
     /// Address of the peer, for the audit.
@@ -121,7 +132,7 @@ impl Actor {
     #[must_use]
     pub fn system(name: &str) -> Self {
         let rights = vec![Right { role: Role::Owner, scope: Scope::All }];
-        Self { person: None, name: name.into(), via: Via::System, rights, address: None, request_id: None }
+        Self { person: None, name: name.into(), via: Via::System, credential: None, rights, address: None, request_id: None }
     }
 
     /// Whether the actor may do it.

@@ -9,7 +9,15 @@ fn right(role: Role, scope: Scope) -> Right {
 }
 
 fn actor(rights: Vec<Right>) -> Actor {
-    Actor { person: Some(person(0)), name: "ann".into(), via: Via::Session, rights, address: None, request_id: None }
+    Actor {
+        person: Some(person(0)),
+        name: "ann".into(),
+        via: Via::Session,
+        credential: None,
+        rights,
+        address: None,
+        request_id: None,
+    }
 }
 
 fn acts() -> Vec<(&'static str, Act)> {

@@ -82,6 +82,11 @@ struct Shared {
     queues: Mutex<Queues>,
     work: Condvar,
     evaluations: AtomicU64,
+    /// Memory times passes of all evaluations.
+    spent: AtomicU64,
+    /// Memory times passes of the dearest hash met so far: what every evaluation costs, so that a hash stored under other
+    /// settings cannot be told by its time from a name that nobody has.
+    dearest: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -92,11 +97,16 @@ struct Queues {
     closed: bool,
 }
 
-#[derive(Debug)]
 struct Job {
     password: Vec<u8>,
     phc: Phc,
     reply: oneshot::Sender<Option<[u8; OUT]>>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job(…)")
+    }
 }
 
 impl Drop for Handle {
@@ -119,6 +129,7 @@ impl Hasher {
         let bad = |e: &dyn std::fmt::Display| super::CryptoError(format!("password hashing: {e}"));
         Params::new(options.memory, options.passes, 1, Some(OUT)).map_err(|e| bad(&e))?;
         let shared = Arc::new(Shared::default());
+        shared.dearest.store(cost(options.memory, options.passes), Ordering::SeqCst);
         for n in 0..options.threads.max(1) {
             let shared = shared.clone();
             let thread = std::thread::Builder::new().name(format!("argon2-{n}"));
@@ -132,6 +143,12 @@ impl Hasher {
     #[must_use]
     pub fn evaluations(&self) -> u64 {
         self.0.shared.evaluations.load(Ordering::SeqCst)
+    }
+
+    /// What the evaluations cost together, in KiB times passes: tests hold known and unknown names against it.
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        self.0.shared.spent.load(Ordering::SeqCst)
     }
 
     /// Checks a password. Give `None` for a person who does not exist or has no password: it costs the same and never
@@ -216,8 +233,28 @@ fn worker(shared: &Shared) {
             continue;
         }
         shared.evaluations.fetch_add(1, Ordering::SeqCst);
-        let _ = job.reply.send(argon2id(&job.password, &job.phc, &mut memory));
+        let hash = argon2id(&job.password, &job.phc, &mut memory);
+        let own = cost(job.phc.memory, job.phc.passes);
+        let dearest = shared.dearest.fetch_max(own, Ordering::SeqCst);
+        let filler = filler(dearest.saturating_sub(own), &job.phc);
+        if let Some(filler) = &filler {
+            std::hint::black_box(argon2id(&job.password, filler, &mut memory));
+        }
+        let filled = filler.map_or(0, |filler| cost(filler.memory, filler.passes));
+        shared.spent.fetch_add(own + filled, Ordering::SeqCst);
+        let _ = job.reply.send(hash);
     }
+}
+
+fn cost(memory: u32, passes: u32) -> u64 {
+    u64::from(memory) * u64::from(passes)
+}
+
+/// Work of about `missing` KiB times passes, to be thrown away. Memory stays that of the hash: more of it may not be there.
+fn filler(missing: u64, phc: &Phc) -> Option<Phc> {
+    let passes = (missing + u64::from(phc.memory) / 2) / u64::from(phc.memory.max(1));
+    let passes = u32::try_from(passes).unwrap_or(u32::MAX);
+    (passes > 0).then(|| Phc { passes, ..phc.clone() })
 }
 
 fn argon2id(password: &[u8], phc: &Phc, memory: &mut Vec<Block>) -> Option<[u8; OUT]> {
@@ -292,6 +329,7 @@ mod tests {
             let verdict = hasher.verify(Lane::Unknown, password, stored).await.unwrap();
             assert_eq!(verdict, Verdict { matches, rehash: false });
             assert_eq!(hasher.evaluations(), before + 1 + count as u64);
+            assert_eq!(hasher.spent(), hasher.evaluations() * 64);
         }
         // Not even the dummy's own hash lets anybody in.
         assert!(!hasher.verify(Lane::Known, "", Some(&hasher.0.dummy)).await.unwrap().matches);
@@ -311,6 +349,23 @@ mod tests {
         let now = hasher(SMALL);
         assert_eq!(now.verify(Lane::Known, "pw", Some(&old)).await.unwrap(), Verdict { matches: true, rehash: true });
         assert_eq!(now.verify(Lane::Known, "no", Some(&old)).await.unwrap(), Verdict { matches: false, rehash: false });
+    }
+
+    // Rule D1: who has a password from before the settings changed cannot be told by the time of the answer.
+    #[tokio::test]
+    async fn passwords_of_other_settings_cost_what_a_name_costs_that_nobody_has() {
+        let options = |memory, passes| HasherOptions { memory, passes, ..SMALL };
+        let cheap = hasher(options(64, 1)).hash(Lane::Known, "pw").await.unwrap();
+        let dear = hasher(options(128, 4)).hash(Lane::Known, "pw").await.unwrap();
+        let now = hasher(options(128, 2));
+        let spent = async |stored: Option<&str>| {
+            let before = now.spent();
+            now.verify(Lane::Unknown, "no", stored).await.unwrap();
+            now.spent() - before
+        };
+        assert_eq!([spent(None).await, spent(Some(&cheap)).await], [256, 256]);
+        assert_eq!(spent(Some(&dear)).await, 512);
+        assert_eq!([spent(None).await, spent(Some(&cheap)).await, spent(Some(&dear)).await], [512, 512, 512]);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::session::{actor, look, session};
 use crate::accounts;
-use crate::core::policy::Actor;
+use crate::core::policy::{Actor, Credential};
 use crate::core::session::Session;
 use crate::deps::Deps;
 use crate::http::cookies::Cookie;
@@ -78,7 +78,8 @@ impl Person {
     async fn of(deps: &Deps, ctx: &Ctx, session: Option<Session>) -> Result<Option<Self>, storage::Error> {
         let (Some(session), Some(secret)) = (session, ctx.cookie(Cookie::Session)) else { return Ok(None) };
         let rights = rights::in_force(&mut &deps.db, &session.person, deps.clock.now()).await?;
-        let actor = Actor { rights, ..actor(ctx, &session.person, &session.display_name) };
+        let credential = Some(Credential::Session(session.id.clone()));
+        let actor = Actor { rights, credential, ..actor(ctx, &session.person, &session.display_name) };
         Ok(Some(Self { actor, session, secret: secret.to_owned() }))
     }
 }

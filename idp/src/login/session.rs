@@ -52,6 +52,7 @@ pub(super) fn actor(ctx: &Ctx, person: &PersonId, name: &str) -> Actor {
         person: Some(person.clone()),
         name: name.to_owned(),
         via: Via::Session,
+        credential: None,
         rights: Vec::new(),
         address: Some(ctx.address.to_string()),
         request_id: Some(ctx.request_id.clone()),

@@ -11,7 +11,7 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 /// The person who is signed in, as the top bar shows them.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct Signed {
     /// Name for people.
     pub name: String,
@@ -21,6 +21,13 @@ pub struct Signed {
     pub admin: bool,
     /// Token for forms.
     pub csrf: String,
+}
+
+/// Without the token.
+impl std::fmt::Debug for Signed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signed").field("username", &self.username).finish_non_exhaustive()
+    }
 }
 
 /// A link of the side navigation.

@@ -91,6 +91,7 @@ impl Peer {
             person: None,
             name: format!("agent {}", self.agent),
             via: Via::Agent,
+            credential: None,
             rights: Vec::new(),
             address: None,
             request_id: None,

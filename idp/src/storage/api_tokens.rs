@@ -56,6 +56,16 @@ pub async fn usable(db: &mut impl Rowish, hash: &[u8], now: Timestamp) -> Result
     .await
 }
 
+/// Whether the token can be used at `now`.
+///
+/// # Errors
+/// Any storage error.
+pub async fn alive(db: &mut impl Rowish, id: &ApiTokenId, now: Timestamp) -> Result<bool> {
+    let found: Option<(String,)> =
+        db.opt(sql!("SELECT id FROM api_token WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2"), &[id, &now]).await?;
+    Ok(found.is_some())
+}
+
 /// One token.
 ///
 /// # Errors

@@ -7,7 +7,8 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The one migration sequence of both engines: version, name, text.
 const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("../../../migrations/0001_foundation.sql"))];
@@ -50,6 +51,32 @@ impl ConnectOptions {
     }
 }
 
+/// When a PostgreSQL server last said that it is not the primary any more. Connections that are older are not used again: the
+/// pool would otherwise hand out, for ever, what leads to a server that refuses every write (rules C4).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failover(Arc<Mutex<Option<Instant>>>);
+
+impl Failover {
+    #[expect(clippy::disallowed_methods, reason = "compared with the age of pooled connections, which sqlx measures so too")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    /// Notes the error, if it is the one that tells.
+    pub(super) fn heard(&self, error: sqlx::Error) -> sqlx::Error {
+        if error.as_database_error().and_then(|db| db.code()).is_some_and(|code| code == super::error::READ_ONLY) {
+            tracing::warn!("the database became read only; its connections are opened anew");
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Self::now());
+        }
+        error
+    }
+
+    /// Whether a connection of this age may be used.
+    fn admits(&self, age: Duration) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|heard| heard.elapsed() > age)
+    }
+}
+
 impl Db {
     /// Opens the database without touching its schema.
     ///
@@ -60,13 +87,19 @@ impl Db {
             let pg = PgConnectOptions::from_str(&options.url)?
                 .statement_cache_capacity(STATEMENT_CACHE)
                 .options([("synchronous_commit", "on")]); // a revocation must not come back after a power cut (rules C4)
+            let failover = Failover::default();
+            let known = failover.clone();
             let pool = PgPoolOptions::new()
                 .max_connections(options.connections)
                 .acquire_timeout(options.wait)
                 .test_before_acquire(false)
+                .before_acquire(move |_, meta| {
+                    let fit = known.admits(meta.age);
+                    Box::pin(async move { Ok(fit) })
+                })
                 .connect_with(pg)
                 .await?;
-            return Ok(Self::new(Inner::Pg(pool)));
+            return Ok(Self::new(Inner::Pg(pool, failover)));
         }
         let lite = SqliteConnectOptions::from_str(&options.url)?
             .create_if_missing(true)
@@ -88,7 +121,7 @@ impl Db {
     pub async fn migrate(&self) -> Result<()> {
         let done = match self.inner() {
             Inner::Lite { write, .. } => migrator().run(write).await,
-            Inner::Pg(pool) => migrator().run(pool).await,
+            Inner::Pg(pool, _) => migrator().run(pool).await,
         };
         done.map_err(|e| Error::Engine(e.to_string()))
     }
@@ -100,7 +133,7 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Inner::Pg(pool) => pool.close().await,
+            Inner::Pg(pool, _) => pool.close().await,
         }
     }
 }

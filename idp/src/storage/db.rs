@@ -1,6 +1,6 @@
 //! The facade: an enum of two native pools, `sql!` texts, binds as `&[&a, &b]`, rows by `FromRow`, and `run_tx`.
 
-use super::connect::Engine;
+use super::connect::{Engine, Failover};
 use super::tape::{How, Roll, Tape, Values};
 use super::{Error, Result, Retryable};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
@@ -105,7 +105,7 @@ pub struct Db {
 #[derive(Clone, Debug)]
 pub(super) enum Inner {
     Lite { read: SqlitePool, write: SqlitePool },
-    Pg(PgPool),
+    Pg(PgPool, Failover),
 }
 
 /// How often a named transaction ran.
@@ -130,7 +130,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum TxInner {
     Lite(sqlx::Transaction<'static, Sqlite>),
-    Pg(sqlx::Transaction<'static, Postgres>),
+    Pg(sqlx::Transaction<'static, Postgres>, Failover),
 }
 
 macro_rules! on_db {
@@ -144,16 +144,16 @@ macro_rules! on_db {
                 }
                 let $q = sqlx::$build($s.sql, values);
                 let $e = if $s.write { write } else { read };
-                $body
+                Ok($body?)
             }
-            Inner::Pg(pool) => {
+            Inner::Pg(pool, failover) => {
                 let values = pg($a)?;
                 if $db.tape.is_on() {
                     $db.tape.alone($s, How::$how, Values::Pg(values.clone()));
                 }
                 let $q = sqlx::$build($s.sql, values);
                 let $e = pool;
-                $body
+                Ok($body.map_err(|error| failover.heard(error))?)
             }
         }
     }};
@@ -170,16 +170,16 @@ macro_rules! on_tx {
                 }
                 let $q = sqlx::$build($s.sql, values);
                 let $e = &mut **tx;
-                $body
+                Ok($body?)
             }
-            TxInner::Pg(tx) => {
+            TxInner::Pg(tx, failover) => {
                 let values = pg($a)?;
                 if let Some(roll) = &mut $tx.roll {
                     roll.note($s, How::$how, Values::Pg(values.clone()));
                 }
                 let $q = sqlx::$build($s.sql, values);
                 let $e = &mut **tx;
-                $body
+                Ok($body.map_err(|error| failover.heard(error))?)
             }
         }
     }};
@@ -217,7 +217,7 @@ impl Db {
     pub fn engine(&self) -> Engine {
         match self.inner {
             Inner::Lite { .. } => Engine::Sqlite,
-            Inner::Pg(_) => Engine::Postgres,
+            Inner::Pg(..) => Engine::Postgres,
         }
     }
 
@@ -232,7 +232,7 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn opt<T: Row>(&self, s: &'static Stmt, a: Args<'_>) -> Result<Option<T>> {
-        on_db!(self, s, a, Opt, query_as_with, |q, e| Ok(q.fetch_optional(e).await?))
+        on_db!(self, s, a, Opt, query_as_with, |q, e| q.fetch_optional(e).await)
     }
 
     /// All rows. Give the statement a LIMIT unless the table is small by nature.
@@ -240,7 +240,7 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn all<T: Row>(&self, s: &'static Stmt, a: Args<'_>) -> Result<Vec<T>> {
-        on_db!(self, s, a, All, query_as_with, |q, e| Ok(q.fetch_all(e).await?))
+        on_db!(self, s, a, All, query_as_with, |q, e| q.fetch_all(e).await)
     }
 
     /// Runs one guarded statement outside a transaction; gives the number of rows.
@@ -248,7 +248,7 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn exec(&self, s: &'static Stmt, a: Args<'_>) -> Result<u64> {
-        on_db!(self, s, a, Exec, query_with, |q, e| Ok(q.execute(e).await?.rows_affected()))
+        on_db!(self, s, a, Exec, query_with, |q, e| q.execute(e).await.map(|done| done.rows_affected()))
     }
 
     /// For [`crate::run_tx!`] only.
@@ -260,7 +260,9 @@ impl Db {
     async fn begin(&self) -> Result<Tx> {
         let inner = match &self.inner {
             Inner::Lite { write, .. } => TxInner::Lite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Inner::Pg(pool) => TxInner::Pg(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?),
+            Inner::Pg(pool, failover) => {
+                TxInner::Pg(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?, failover.clone())
+            }
         };
         Ok(Tx { inner, roll: Roll::begin(&self.tape) })
     }
@@ -294,7 +296,7 @@ impl Db {
                 let st = write.prepare(s.sql.into_sql_str()).await?;
                 (st.columns().iter().map(|c| c.name().to_owned()).collect(), count(st.parameters()))
             }
-            Inner::Pg(pool) => {
+            Inner::Pg(pool, _) => {
                 let st = pool.prepare(s.sql.into_sql_str()).await?;
                 (st.columns().iter().map(|c| c.name().to_owned()).collect(), count(st.parameters()))
             }
@@ -393,7 +395,7 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn opt<T: Row>(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<Option<T>> {
-        on_tx!(self, s, a, Opt, query_as_with, |q, e| Ok(q.fetch_optional(e).await?))
+        on_tx!(self, s, a, Opt, query_as_with, |q, e| q.fetch_optional(e).await)
     }
 
     /// All rows.
@@ -401,7 +403,7 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn all<T: Row>(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<Vec<T>> {
-        on_tx!(self, s, a, All, query_as_with, |q, e| Ok(q.fetch_all(e).await?))
+        on_tx!(self, s, a, All, query_as_with, |q, e| q.fetch_all(e).await)
     }
 
     /// Runs a statement; gives the number of rows.
@@ -409,7 +411,7 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn exec(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<u64> {
-        on_tx!(self, s, a, Exec, query_with, |q, e| Ok(q.execute(e).await?.rows_affected()))
+        on_tx!(self, s, a, Exec, query_with, |q, e| q.execute(e).await.map(|done| done.rows_affected()))
     }
 
     /// Runs a statement that must hit exactly one row.
@@ -424,7 +426,7 @@ impl Tx {
     async fn commit(self) -> Result<()> {
         match self.inner {
             TxInner::Lite(tx) => tx.commit().await?,
-            TxInner::Pg(tx) => tx.commit().await?,
+            TxInner::Pg(tx, _) => tx.commit().await?,
         }
         if let Some(roll) = self.roll {
             roll.end(true);
@@ -438,7 +440,7 @@ impl Tx {
         }
         let done = match self.inner {
             TxInner::Lite(tx) => tx.rollback().await,
-            TxInner::Pg(tx) => tx.rollback().await,
+            TxInner::Pg(tx, _) => tx.rollback().await,
         };
         if let Err(error) = done {
             tracing::warn!(%error, "rolling back failed; the connection is dropped");

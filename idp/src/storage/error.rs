@@ -38,6 +38,9 @@ pub enum Error {
     Engine(String),
 }
 
+/// PostgreSQL's `read_only_sql_transaction`: after a fail-over, the server behind this connection is not the primary.
+pub(super) const READ_ONLY: &str = "25006";
+
 /// Result of a storage call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -64,7 +67,7 @@ impl From<sqlx::Error> for Error {
                     return Self::Busy(text);
                 }
                 // 57P01..03: the server goes down; 53300: too many connections; 25006: read only after a fail-over
-                if matches!(&*code, "57P01" | "57P02" | "57P03" | "53300" | "25006") {
+                if matches!(&*code, "57P01" | "57P02" | "57P03" | "53300" | READ_ONLY) {
                     return Self::Unavailable(text);
                 }
                 match db.kind() {

@@ -141,7 +141,7 @@ impl Recording {
                 (Inner::Lite { read, write }, Unit::Alone(step)) => {
                     play!(step, Lite, if step.stmt.write { write } else { read });
                 }
-                (Inner::Pg(pool), Unit::Alone(step)) => play!(step, Pg, pool),
+                (Inner::Pg(pool, _), Unit::Alone(step)) => play!(step, Pg, pool),
                 (Inner::Lite { write, .. }, Unit::Tx { steps, committed }) => {
                     let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
                     for step in steps {
@@ -149,7 +149,7 @@ impl Recording {
                     }
                     if committed { tx.commit().await? } else { tx.rollback().await? }
                 }
-                (Inner::Pg(pool), Unit::Tx { steps, committed }) => {
+                (Inner::Pg(pool, _), Unit::Tx { steps, committed }) => {
                     let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?;
                     for step in steps {
                         play!(step, Pg, &mut *tx);

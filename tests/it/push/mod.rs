@@ -31,15 +31,6 @@
 //! | `projector`: the cursor of time starts at now | `time::a_projector_that_was_down_…` |
 //! | `routes`: no limit of size | `hostile::a_message_beyond_…`, `enrolment::bad_requests_…` |
 
-/// A statement of a test: like `odcm::sql!`, without a place in the list of the program's statements.
-macro_rules! query {
-    ($text:literal) => {{
-        static STATEMENT: odcm::storage::Stmt =
-            odcm::storage::Stmt { sql: $text, write: odcm::storage::is_write($text), runs: std::sync::atomic::AtomicU64::new(0) };
-        &STATEMENT
-    }};
-}
-
 mod acks;
 mod channel;
 mod end_to_end;

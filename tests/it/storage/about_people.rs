@@ -235,6 +235,16 @@ async fn api_tokens_act_for_their_person_while_both_live(deps: TestDeps) {
     assert!(api_tokens::revoke(&deps, &as_bob, &host.id).await.unwrap());
     assert!(!api_tokens::revoke(&deps, &as_anna, &host.id).await.unwrap());
     assert!(api_tokens::authenticate(&deps, &host.secret).await.unwrap().is_none());
+    let draft = |name| {
+        let name = DisplayName::parse("name", name).unwrap();
+        groups::NewGroup { name, description: String::new(), kind: GroupKind::Local }
+    };
+    // a request that began before the token was revoked writes nothing after it; only the revocation itself may
+    let write = api_tokens::create(&deps, &as_anna, &anna, &name, TokenScopes { write: true }, 3600).await.unwrap();
+    let under_way = api_tokens::authenticate(&deps, &write.secret).await.unwrap().unwrap();
+    groups::create(&deps, &under_way, draft("before")).await.unwrap();
+    assert!(api_tokens::revoke(&deps, &under_way, &write.id).await.unwrap());
+    assert_eq!(code(groups::create(&deps, &under_way, draft("after")).await).1, "session.ended");
     deps.hand.advance_ms(3_600_000);
     assert!(api_tokens::authenticate(&deps, &token.secret).await.unwrap().is_none(), "expired");
 }

@@ -23,6 +23,7 @@
 //! - `storage/directory.rs` `due_clients`: only groups whose own memberships are due, not those above
 //!   → `time_alone_ends_what_is_held_at_restricted_clients`
 
+mod about_failover;
 mod about_grants;
 mod about_groups;
 mod about_people;

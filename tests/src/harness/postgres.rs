@@ -34,8 +34,21 @@ rm -rf "$2"
 ///
 /// # Panics
 /// In CI (`CI=true` or `ODCM_NEED_POSTGRES`), when there is no PostgreSQL; anywhere, when it does not work.
-#[expect(clippy::panic, clippy::expect_used, clippy::print_stderr, reason = "for tests")]
+#[expect(clippy::expect_used, reason = "for tests")]
 pub async fn database() -> Option<Db> {
+    let mut options = ConnectOptions::new(url().await?);
+    options.wait = Duration::from_secs(60);
+    let db = Db::connect(&options).await.expect("a connection");
+    db.migrate().await.expect("migrations");
+    Some(db)
+}
+
+/// The URL of a fresh, empty database; `None` after saying aloud that there is no PostgreSQL.
+///
+/// # Panics
+/// As [`database`].
+#[expect(clippy::panic, clippy::print_stderr, reason = "for tests")]
+pub async fn url() -> Option<String> {
     let server = match server().await {
         Ok(url) => url,
         Err(why) => {
@@ -45,12 +58,7 @@ pub async fn database() -> Option<Db> {
             return None;
         }
     };
-    let url = fresh(&server).await.unwrap_or_else(|why| panic!("{why}"));
-    let mut options = ConnectOptions::new(url);
-    options.wait = Duration::from_secs(60);
-    let db = Db::connect(&options).await.expect("a connection");
-    db.migrate().await.expect("migrations");
-    Some(db)
+    Some(fresh(&server).await.unwrap_or_else(|why| panic!("{why}")))
 }
 
 /// URL of a server on which databases may be made, started if it must be.

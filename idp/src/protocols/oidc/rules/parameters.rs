@@ -10,10 +10,17 @@ pub const MAX_BYTES: usize = 16 * 1024;
 const MAX_COUNT: usize = 64;
 
 /// Parameters of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params {
     values: BTreeMap<String, String>,
     twice: BTreeSet<String>,
+}
+
+/// Names only: among the values are codes, tokens and client secrets.
+impl std::fmt::Debug for Params {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
 }
 
 impl Params {
