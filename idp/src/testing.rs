@@ -96,11 +96,18 @@ pub async fn deps_in_real_time(change: impl FnOnce(&mut Settings)) -> TestDeps {
     deps_on(Clock::system(), Clock::manual(START).1, change).await
 }
 
-#[expect(clippy::expect_used, reason = "for tests")]
 async fn deps_on(clock: Clock, hand: Hand, change: impl FnOnce(&mut Settings)) -> TestDeps {
     let folder = Arc::new(Folder::new());
     let db = database(&folder).await;
-    let made = put_together(db, folder, (clock, hand), change).await;
+    with_keys(put_together(db, folder, (clock, hand), change).await).await
+}
+
+/// Adds the signing keys.
+///
+/// # Panics
+/// When the database does not work.
+#[expect(clippy::expect_used, reason = "for tests")]
+pub async fn with_keys(made: TestDeps) -> TestDeps {
     let Inner { db, sealer, keys: store, clock, entropy, settings, .. } = &**made;
     let parts = keys::Parts { db, sealer, store, clock, entropy, overlap_s: settings.tokens.key_overlap };
     keys::ensure(parts, ready_key).await.expect("keys");

@@ -79,7 +79,10 @@ pub fn host() -> Actor {
 
 impl World {
     pub async fn new() -> Self {
-        let deps = deps().await;
+        Self::over(deps().await).await
+    }
+
+    pub async fn over(deps: TestDeps) -> Self {
         let router = odcm::web::router(&deps, Router::new());
         let count = AtomicU32::new(0);
         let none = || String::new();

@@ -106,7 +106,7 @@ async fn a_server_stops_at_once_although_a_page_is_open() {
         ("ODCM__SECRETS__MASTER_KEY_PATH", file("master.key")),
     ];
     let config = Config::load(None, settings.map(|(k, v)| (k.to_owned(), v)).into_iter()).unwrap_or_else(|e| panic!("{e}"));
-    let deps = odcm::server::open(&config).await.unwrap();
+    let deps = odcm::server::open(&config, odcm::server::Deployment::MayBeNew).await.unwrap();
     owner(&deps, "a-secret-for-this-test").await;
     deps.db.close().await;
     let (stop, stopped) = watch::channel(false);

@@ -26,6 +26,7 @@ pub mod links;
 pub mod memberships;
 mod names;
 pub mod people;
+pub mod recovery;
 pub mod rights;
 pub mod sign_ins;
 pub mod spaces;

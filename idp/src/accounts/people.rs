@@ -275,7 +275,7 @@ pub async fn enable(deps: &Deps, actor: &Actor, id: &PersonId, reason: &str) -> 
     done
 }
 
-async fn enable_in(tx: &mut Tx, desk: &Desk<'_>, id: &PersonId, reason: &str) -> Result<bool> {
+pub(super) async fn enable_in(tx: &mut Tx, desk: &Desk<'_>, id: &PersonId, reason: &str) -> Result<bool> {
     let person = load(tx, id).await?;
     desk.may_touch_credentials(tx, id).await?;
     if !people::enable(tx, id, reason).await? {

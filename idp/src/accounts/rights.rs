@@ -30,7 +30,13 @@ pub async fn give(deps: &Deps, actor: &Actor, person: &PersonId, right: &Right, 
     run_tx!(deps.db, "right.give", |tx| give_in(tx, &desk, person, right, until).await)
 }
 
-async fn give_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, right: &Right, until: Option<Timestamp>) -> Result<RightId> {
+pub(super) async fn give_in(
+    tx: &mut Tx,
+    desk: &Desk<'_>,
+    person: &PersonId,
+    right: &Right,
+    until: Option<Timestamp>,
+) -> Result<RightId> {
     let owner = load(tx, person).await?;
     match &right.scope {
         Scope::All => {}

@@ -2,10 +2,11 @@
 //! audit names them.
 
 use super::host;
-use crate::accounts::{self, api_tokens, links, people, rights};
+use crate::accounts::{self, api_tokens, people, recovery, rights};
 use crate::core::policy::{Right, Role, Scope, TokenScopes};
 use crate::core::text::{DisplayName, Email, Username, fold};
 use crate::deps::Deps;
+use crate::server::Deployment;
 use crate::storage;
 use clap::Subcommand;
 
@@ -44,6 +45,13 @@ pub(super) enum AdminCommand {
         #[arg(long)]
         username: String,
     },
+}
+
+impl AdminCommand {
+    /// Only the first owner may be made before anything else is there.
+    pub(super) fn deployment(&self) -> Deployment {
+        if matches!(self, Self::Bootstrap { .. }) { Deployment::MayBeNew } else { Deployment::Exists }
+    }
 }
 
 fn everything() -> Right {
@@ -101,14 +109,7 @@ async fn token(deps: &Deps, username: &str, name: &str, write: bool, days: i64) 
 
 async fn recover(deps: &Deps, username: &str) -> Result<String, accounts::Error> {
     let person = find(deps, username).await?;
-    for disabled in storage::people::disabled(&mut &deps.db, &person.id).await? {
-        people::enable(deps, &host(), &person.id, &disabled.reason).await?;
-    }
-    let held = storage::rights::in_force(&mut &deps.db, &person.id, deps.clock.now()).await?;
-    if !held.contains(&everything()) {
-        rights::give(deps, &host(), &person.id, &everything(), None).await?;
-    }
-    let link = links::create(deps, &host(), &person.id).await?;
+    let link = recovery::recover(deps, &host(), &person.id).await?;
     tracing::warn!(person = %person.id, "recovered on the host: this person is an owner now");
     Ok(format!(
         "{} is an active owner. The audit says so. Open this link once, within {}, to set a new password:\n\n    {}\n",

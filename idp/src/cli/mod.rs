@@ -4,12 +4,15 @@
 
 mod admin;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 pub use serve::block_on;
 
 use crate::config::{self, Config};
 use crate::core::policy::{Actor, Right, Role, Scope, Via};
 use crate::crypto::jose::Alg;
+use crate::server::Deployment;
 use crate::{accounts, server};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -92,18 +95,20 @@ fn execute(cli: &Cli) -> Result<String, String> {
     match &cli.command {
         Command::Config(ConfigCommand::Template) => Ok(config::template()),
         Command::Config(ConfigCommand::Reference) => Ok(config::markdown()),
-        Command::Config(ConfigCommand::Check) => load(cli).map(|config| {
-            format!(
+        Command::Config(ConfigCommand::Check) => {
+            let config = load(cli)?;
+            block_on(&config, server::check_files(&config))?;
+            Ok(format!(
                 "The configuration is right: ODCM answers as {} and listens on {}.\n",
                 config.settings.public.issuer(),
                 config.listen
-            )
-        }),
+            ))
+        }
         Command::Serve => serve::serve(load(cli)?).map(|()| String::new()),
         Command::Migrate => {
             let config = load(cli)?;
             block_on(&config, async {
-                let db = server::database(&config).await?;
+                let db = server::database(&config, Deployment::MayBeNew).await?;
                 db.migrate().await.map_err(|e| format!("cannot bring the database up to date: {e}"))?;
                 db.close().await;
                 Ok("The database is up to date.\n".to_owned())
@@ -112,7 +117,7 @@ fn execute(cli: &Cli) -> Result<String, String> {
         Command::Admin(command) => {
             let config = load(cli)?;
             block_on(&config, async {
-                let deps = server::open(&config).await?;
+                let deps = server::open(&config, command.deployment()).await?;
                 admin::run(&deps, command).await
             })
         }
@@ -124,7 +129,7 @@ fn execute(cli: &Cli) -> Result<String, String> {
                 KeyAlg::Fleet => Alg::EdDsa,
             };
             block_on(&config, async {
-                let deps = server::open(&config).await?;
+                let deps = server::open(&config, Deployment::Exists).await?;
                 let kid = accounts::keys::rotate(&deps, &host(), alg).await.map_err(|e| e.to_string())?;
                 Ok(format!("The new key {kid} is published and will sign soon.\n"))
             })

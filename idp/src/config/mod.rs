@@ -81,11 +81,6 @@ impl Config {
         {
             problems.push("[server] listen: plain http beyond loopback is refused; give tls_cert_file and tls_key_file, or listen on 127.0.0.1 behind a proxy".into());
         }
-        if let Some(management) = management
-            && !management.ip().is_loopback()
-        {
-            tracing::warn!(%management, "the management listener has no sign-in of its own: keep it inside the operator's network");
-        }
         let mut trusted_proxies = Vec::new();
         for text in &file.server.trusted_proxies {
             match text.parse() {
@@ -118,6 +113,12 @@ impl Config {
         range("[push] keep_documents", file.push.keep_documents, 1, 100_000);
         range("[push] poll_ms", i64::try_from(file.push.poll_ms).unwrap_or(i64::MAX), 50, 60_000);
         range("[push] enrolment_code_seconds", file.push.enrolment_code_seconds, 60, 604_800);
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| file.database.url.starts_with(scheme)) {
+            problems.push("[database] url: begins with sqlite: or postgres:, such as sqlite:odcm.db".into());
+        }
+        if let Some(word) = file.log.level.split(',').find(|directive| !is_log_directive(directive)) {
+            problems.push(format!("[log] level: `{word}` is neither one of {} nor target=level", LEVELS.join(", ")));
+        }
         let log_json = match file.log.format.as_str() {
             "text" => false,
             "json" => true,
@@ -181,6 +182,14 @@ impl Config {
     }
 }
 
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A level, or a target with its level. (A misspelt level alone would be taken for a target, and silence the log.)
+fn is_log_directive(text: &str) -> bool {
+    let level = text.rsplit_once('=').map_or(text, |(_, level)| level);
+    LEVELS.contains(&level.trim().to_ascii_lowercase().as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,13 +217,20 @@ mod tests {
             ("ODCM__TOKENS__CODE_SECONDS", "6000"),
             ("ODCM__SERVER__TLS_CERT_FILE", "x"),
             ("ODCM__LOG__FORMAT", "y"),
+            ("ODCM__LOG__LEVEL", "odcm=debug,inof"),
+            ("ODCM__DATABASE__URL", "mysql://x"),
         ])
         .err()
         .unwrap()
         .to_string();
-        for part in
-            ["[server] listen", "[tokens] code_seconds: 6000 is outside 10 to 600", "belong together", "neither text nor json"]
-        {
+        for part in [
+            "[server] listen",
+            "[tokens] code_seconds: 6000 is outside 10 to 600",
+            "belong together",
+            "neither text nor json",
+            "[log] level: `inof` is neither",
+            "[database] url: begins with sqlite:",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

@@ -40,11 +40,3 @@ pub fn routes() -> Router<Deps> {
         .merge(home::routes())
         .merge(account::routes())
 }
-
-/// Forgets what expired; run it now and then.
-///
-/// # Errors
-/// Any storage error.
-pub async fn sweep(deps: &Deps) -> Result<u64, crate::storage::Error> {
-    crate::storage::logins::sweep(&deps.db, deps.clock.now()).await
-}

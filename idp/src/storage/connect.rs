@@ -41,13 +41,15 @@ pub struct ConnectOptions {
     pub connections: u32,
     /// How long a caller waits for a connection.
     pub wait: Duration,
+    /// Whether the file of SQLite may be made.
+    pub create: bool,
 }
 
 impl ConnectOptions {
     /// With the usual pool.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections: 8, wait: Duration::from_secs(5) }
+        Self { url: url.into(), connections: 8, wait: Duration::from_secs(5), create: true }
     }
 }
 
@@ -102,7 +104,7 @@ impl Db {
             return Ok(Self::new(Inner::Pg(pool, failover)));
         }
         let lite = SqliteConnectOptions::from_str(&options.url)?
-            .create_if_missing(true)
+            .create_if_missing(options.create)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)

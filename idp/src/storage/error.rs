@@ -76,7 +76,10 @@ impl From<sqlx::Error> for Error {
                     _ => Self::Engine(text),
                 }
             }
+            // a connection that ends in the middle of an answer is a matter of protocol to sqlx
             sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::BeginFailed
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed

@@ -59,14 +59,3 @@ pub async fn take(db: &Db, hash: &[u8], now: Timestamp) -> Result<Option<Flow>> 
         db.opt(sql!("DELETE FROM login WHERE hash = $1 AND expires_at > $2 RETURNING state"), &[&hash.to_vec(), &now]).await?;
     Ok(row.map(|(flow,)| flow.0))
 }
-
-/// Forgets what expired: flows, sessions that ended or expired more than a day ago stay for tokens that name them.
-///
-/// # Errors
-/// Any storage error.
-pub async fn sweep(db: &Db, now: Timestamp) -> Result<u64> {
-    let flows = db.exec(sql!("DELETE FROM login WHERE expires_at <= $1"), &[&now]).await?;
-    let throttles = db.exec(sql!("DELETE FROM throttle WHERE updated_at <= $1"), &[&now.plus_secs(-86_400)]).await?;
-    let devices = db.exec(sql!("DELETE FROM known_device WHERE last_at <= $1"), &[&now.plus_secs(-400 * 86_400)]).await?;
-    Ok(flows + throttles + devices)
-}

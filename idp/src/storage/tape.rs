@@ -164,6 +164,7 @@ impl Recording {
 
 #[cfg(test)]
 mod tests {
+    use crate::sql;
     use crate::storage::{Db, Error, Result};
 
     async fn leases(db: &Db) -> Vec<(String, i64)> {

@@ -1,12 +1,12 @@
 //! The top: the router, its middleware, and listening.
 //!
-//! May use: everything below. Example: `web::serve(web::router(&deps, rooms), listen, None, drain, stop).await`.
+//! May use: everything below. Example: `web::serve(web::router(&deps, rooms), web::bind(listen, "…")?, None, drain, stop).await`.
 
 pub mod management;
 mod observe;
 mod serve;
 
-pub use serve::serve;
+pub use serve::{bind, serve, tls};
 
 use crate::deps::Deps;
 use crate::http::{Ctx, Problem, with_request_id};

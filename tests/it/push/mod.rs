@@ -37,5 +37,5 @@ mod end_to_end;
 mod enrolment;
 mod handshake;
 mod hostile;
-mod support;
+pub mod support;
 mod time;

@@ -1,7 +1,7 @@
 //! People: names that are unique for ever, addresses, reasons to be disabled, links, tokens, rights.
 
 use super::*;
-use odcm::accounts::{api_tokens, emails, launcher, links};
+use odcm::accounts::{api_tokens, emails, launcher, links, recovery};
 use odcm::core::policy::TokenScopes;
 
 on_both! {
@@ -16,6 +16,7 @@ on_both! {
     people_are_listed_by_pages_and_found_by_parts
     a_person_signs_in_by_username_or_verified_address
     the_launcher_shows_what_may_be_entered
+    recovery_is_one_act_and_puts_no_end_to_it
 }
 
 async fn a_person_has_names_an_address_and_a_sub(deps: TestDeps) {
@@ -317,4 +318,23 @@ async fn the_launcher_shows_what_may_be_entered(deps: TestDeps) {
     assert!(launcher::my_spaces(&deps, &anna).await.unwrap().starred.is_empty());
     people::disable(&deps, &root(), &anna, "manual").await.unwrap();
     assert_eq!(launcher::my_spaces(&deps, &anna).await.unwrap(), launcher::MySpaces::default());
+}
+
+async fn recovery_is_one_act_and_puts_no_end_to_it(deps: TestDeps) {
+    let (anna, _) = owner(&deps, "anna").await;
+    let whole = Right { role: Role::Owner, scope: Scope::All };
+    let bob = person(&deps, "bob").await;
+    rights::give(&deps, &root(), &bob, &whole, Some(deps.clock.now().plus_secs(60))).await.unwrap();
+    people::disable(&deps, &root(), &bob, "manual").await.unwrap();
+    people::disable(&deps, &root(), &bob, "left").await.unwrap();
+    let as_anna = actor(&deps, &anna).await;
+    let plain = Actor { rights: vec![Right { role: Role::GroupAdmin, scope: Scope::All }], ..as_anna };
+    assert_eq!(code(recovery::recover(&deps, &plain, &bob).await).0, RefusalKind::Forbidden);
+    let link = recovery::recover(&deps, &root(), &bob).await.unwrap();
+    deps.hand.advance_ms(120_000);
+    assert_eq!(actor(&deps, &bob).await.rights, [whole], "enabled, and an owner beyond the end that was set");
+    links::set_password(&deps, &link.secret, "$argon2id$test", None).await.unwrap();
+    let lines = audit(&deps).await;
+    let of_bob: Vec<_> = lines.iter().filter(|l| l.action == recovery::ACTION).collect();
+    assert!(matches!(of_bob[..], [line] if line.object_id == bob.as_str()), "{of_bob:?}");
 }

@@ -34,7 +34,7 @@ fn serve(config: &str) -> Result<(), String> {
     let config = Config::load(Some(Path::new(config)), std::iter::empty()).map_err(|e| e.to_string())?;
     let level = config.clone();
     odcm::cli::block_on(&level, async move {
-        let deps = odcm::server::open(&config).await?;
+        let deps = odcm::server::open(&config, odcm::server::Deployment::MayBeNew).await?;
         let (stop, stopped) = watch::channel(false);
         let control = Control { deps: deps.clone(), runtime: Handle::current(), parts: Vec::new(), copy: None, bare: None };
         std::thread::spawn(move || {

@@ -122,7 +122,7 @@ impl World {
             );
             std::fs::write(&config, text).map_err(|e| e.to_string())?;
             let loaded = Config::load(Some(&config), std::iter::empty()).map_err(|e| e.to_string())?;
-            let deps = odcm::server::open(&loaded).await?;
+            let deps = odcm::server::open(&loaded, odcm::server::Deployment::MayBeNew).await?;
             let made = make(&deps, agents).await.map_err(|e| format!("preparing the data: {e}"))?;
             deps.db.close().await;
             drop(deps);

@@ -48,7 +48,7 @@ struct Kept {
 pub async fn prepare(config: &Path, data: &Path, planets: &[Planet], new_passwords: bool) -> Result<Seeded, String> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = Config::load(Some(config), std::iter::empty()).map_err(|e| e.to_string())?;
-    let deps = odcm::server::open(&config).await?;
+    let deps = odcm::server::open(&config, odcm::server::Deployment::MayBeNew).await?;
     let file = data.join("demo.json");
     let mut seeded = Seeded { deps, kept: Kept::default(), passwords: BTreeMap::new() };
     if file.exists() {
