@@ -1,6 +1,7 @@
 //! The command line of `odcm-agent`.
 
 use crate::clock::{Clock as _, SystemClock};
+use crate::engine::Timing;
 use crate::enrol::{Order, enrol};
 use crate::entropy::SystemEntropy;
 use crate::state::{Enrolment, Folder, State};
@@ -13,6 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Stands beside one Octopus Deploy server and keeps its users, teams and sign-in as ODCM says.
 ///
@@ -31,7 +33,7 @@ enum Command {
     #[command(alias = "enrol")]
     Enroll(Enroll),
     /// Does the work until it is stopped (SIGTERM or ctrl-c)
-    Run(Folders),
+    Run(Run),
     /// Shows what the agent holds and since when it is without ODCM
     Status(Folders),
     /// Puts the Octopus server's sign-in settings back as they were before ODCM; works without ODCM
@@ -46,6 +48,25 @@ struct Folders {
     /// Folder with the agent's key and state
     #[arg(long, env = "ODCM_AGENT_STATE", default_value = "odcm-agent", value_name = "DIR")]
     state: PathBuf,
+}
+
+#[derive(Args)]
+struct Run {
+    /// Seconds between two looks at the teams and at what the Octopus server's events name
+    #[arg(long, env = "ODCM_AGENT_LOOK_SECONDS", default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
+    look_seconds: u64,
+    /// Seconds between two full reads of users, teams and sign-in settings
+    #[arg(long, env = "ODCM_AGENT_FULL_READ_SECONDS", default_value_t = 300, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(30..=86_400))]
+    full_read_seconds: u64,
+    #[command(flatten)]
+    folders: Folders,
+}
+
+impl Run {
+    fn timing(&self) -> Timing {
+        let (tick, full) = (Duration::from_secs(self.look_seconds), Duration::from_secs(self.full_read_seconds));
+        Timing { tick, full: full.max(tick), ..Timing::default() }
+    }
 }
 
 #[derive(Args)]
@@ -71,6 +92,18 @@ struct Enroll {
     /// HTTP proxy on the way to ODCM, such as http://proxy.example.com:3128
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
+    /// Certificates of the private authority that vouches for the Octopus server, PEM; nothing else is trusted then
+    #[arg(long, value_name = "FILE")]
+    octopus_ca_file: Option<PathBuf>,
+    /// HTTP proxy on the way to the Octopus server
+    #[arg(long, value_name = "URL")]
+    octopus_proxy: Option<String>,
+    /// Allows plain http to an Octopus server on another host: the API key then travels in the clear
+    #[arg(long)]
+    octopus_allow_plain_http: bool,
+    /// Enrols a host again whose state folder is of the same Space: what the agent remembers of it is kept
+    #[arg(long)]
+    again: bool,
     #[command(flatten)]
     folders: Folders,
 }
@@ -106,12 +139,14 @@ pub fn cli(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn obey(command: Command) -> Result<(), AgentError> {
     match command {
         Command::Enroll(enroll) => do_enroll(enroll).await,
-        Command::Run(folders) => {
-            let _lock = lock(&folders.state)?;
-            let state = open(&folders.state)?;
+        Command::Run(given) => {
+            let timing = given.timing();
+            let folder = given.folders.state;
+            let _lock = lock(&folder)?;
+            let state = open(&folder)?;
             let adapter = octopus(&state.enrolment)?;
             drop(state);
-            run(Config::new(folders.state), adapter, stop_signal()).await
+            run(Config { timing, ..Config::new(folder) }, adapter, stop_signal()).await
         }
         Command::Status(folders) => say(&status(&folders.state)?),
         Command::RestoreAuth(folders) => {
@@ -133,9 +168,22 @@ async fn do_enroll(enroll: Enroll) -> Result<(), AgentError> {
         octopus_key_file: enroll.octopus_key_file,
         ca_file: enroll.ca_file,
         proxy: enroll.proxy,
+        octopus_ca_file: enroll.octopus_ca_file,
+        octopus_proxy: enroll.octopus_proxy,
+        octopus_plain_http: enroll.octopus_allow_plain_http,
+        again: enroll.again,
     };
+    // An agent that runs on would not know of its new key.
+    let _lock = if order.again { Some(lock(&enroll.folders.state)?) } else { None };
     let mut folder = Folder::open(&enroll.folders.state)?;
-    let adapter = octopus_at(&order.octopus_url, order.octopus_public_url.as_deref(), &order.octopus_key_file)?;
+    let adapter = octopus_at(&Way {
+        url: &order.octopus_url,
+        public_url: order.octopus_public_url.as_deref(),
+        key_file: &order.octopus_key_file,
+        ca_file: order.octopus_ca_file.as_deref(),
+        proxy: order.octopus_proxy.as_deref(),
+        plain_http: order.octopus_plain_http,
+    })?;
     let done = enrol(&order, &*adapter, &SystemEntropy::default(), &mut folder).await?;
     say(&format!(
         "Enrolled as agent {} of \"{}\" ({}).\nState: {}. Now start it: odcm-agent run --state {}\n",
@@ -150,21 +198,58 @@ async fn do_enroll(enroll: Enroll) -> Result<(), AgentError> {
 /// The adapter of an enrolled Octopus server.
 ///
 /// # Errors
-/// [`AgentError::Config`] when its address or its key file cannot be used.
+/// [`AgentError::Config`] when its address, its key file, its certificates or its proxy cannot be used.
 pub fn octopus(who: &Enrolment) -> Result<Arc<dyn SpaceAdapter>, AgentError> {
-    octopus_at(&who.octopus_url, Some(&who.base_url), &who.octopus_key_file)
+    octopus_at(&Way {
+        url: &who.octopus_url,
+        public_url: Some(&who.base_url),
+        key_file: &who.octopus_key_file,
+        ca_file: who.octopus_ca_file.as_deref(),
+        proxy: who.octopus_proxy.as_deref(),
+        plain_http: who.octopus_plain_http,
+    })
 }
 
-fn octopus_at(url: &str, public_url: Option<&str>, key_file: &Path) -> Result<Arc<dyn SpaceAdapter>, AgentError> {
-    let shown = key_file.display();
-    let key = std::fs::read_to_string(key_file)
+/// How the Octopus server is reached.
+struct Way<'a> {
+    url: &'a str,
+    public_url: Option<&'a str>,
+    key_file: &'a Path,
+    ca_file: Option<&'a Path>,
+    proxy: Option<&'a str>,
+    plain_http: bool,
+}
+
+fn octopus_at(way: &Way<'_>) -> Result<Arc<dyn SpaceAdapter>, AgentError> {
+    let shown = way.key_file.display();
+    let key = std::fs::read_to_string(way.key_file)
         .map_err(|e| AgentError::Config(format!("--octopus-key-file {shown}: {e}; a file with the API key is wanted")))?;
     let key = key.trim();
     if key.is_empty() || key.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(AgentError::Config(format!("--octopus-key-file {shown}: it must hold the API key and nothing else")));
     }
-    let config = OctopusConfig { public_url: public_url.map(str::to_owned), ..OctopusConfig::new(url, key) };
-    let adapter = OctopusAdapter::new(config).map_err(|e| AgentError::Config(e.to_string()))?;
+    let read_ca = |file: &Path| {
+        let problem = |e| AgentError::Config(format!("--octopus-ca-file {}: {e}; a PEM file is wanted", file.display()));
+        std::fs::read(file).map_err(problem)
+    };
+    let config = OctopusConfig {
+        public_url: way.public_url.map(str::to_owned),
+        ca_pem: way.ca_file.map(read_ca).transpose()?,
+        proxy: way.proxy.map(str::to_owned),
+        allow_plain_http: way.plain_http,
+        ..OctopusConfig::new(way.url, key)
+    };
+    let adapter = OctopusAdapter::new(config).map_err(|e| {
+        let option = match e.setting {
+            "ca_pem" => "--octopus-ca-file",
+            "proxy" => "--octopus-proxy",
+            "api_key" => "--octopus-key-file",
+            "public_url" => "--octopus-public-url",
+            _ if e.problem.contains("allow_plain_http") => "--octopus-url (or --octopus-allow-plain-http)",
+            _ => "--octopus-url",
+        };
+        AgentError::Config(format!("{option}: {}", e.problem))
+    })?;
     Ok(Arc::new(adapter))
 }
 
@@ -217,6 +302,9 @@ pub fn status(folder: &Path) -> Result<String, AgentError> {
         records.teams.len(),
         state.spool.entries.len(),
     ));
+    if let Some(why) = &state.floor.refused {
+        text.push_str(&format!("Refused        by ODCM ({why}); it gives no access until it is accepted again\n"));
+    }
     let heard = match state.anchor {
         None => "never".into(),
         Some(a) => {

@@ -1,7 +1,8 @@
 //! The command line, and a whole agent over loopback.
 
-use super::{Arguments, lock, status};
-use crate::state::{Folder, State, Store as _};
+use super::{Arguments, Command, lock, octopus, status};
+use crate::engine::Timing;
+use crate::state::{Enrolment, Folder, State, Store as _};
 use crate::testkit::{Odcm, TestClock, enrolment, state};
 use crate::{AgentError, Config, run};
 use clap::{CommandFactory as _, Parser as _};
@@ -22,6 +23,49 @@ fn the_command_line_is_sound_and_explains_itself() {
     let given = ["odcm-agent", "enroll", "--url", "u", "--code", "c", "--octopus-url", "o", "--octopus-key-file", "k"];
     assert!(Arguments::try_parse_from(given).is_ok());
     assert!(Arguments::try_parse_from(["odcm-agent", "enroll", "--url", "u"]).is_err());
+}
+
+#[test]
+fn how_often_it_looks_is_the_operators_choice() {
+    let run = |more: &[&str]| match Arguments::try_parse_from(["odcm-agent", "run"].iter().chain(more)) {
+        Ok(Arguments { command: Command::Run(run) }) => Ok(run.timing()),
+        Ok(_) => panic!("not run"),
+        Err(e) => Err(e.to_string()),
+    };
+    assert_eq!(run(&[]).unwrap(), Timing::default());
+    let given = run(&["--look-seconds", "30", "--full-read-seconds", "3600"]).unwrap();
+    assert_eq!((given.tick, given.full), (Duration::from_secs(30), Duration::from_secs(3600)));
+    for wrong in [["--look-seconds", "0"], ["--look-seconds", "61"], ["--full-read-seconds", "29"], ["--full-read-seconds", "x"]] {
+        let text = run(&wrong).unwrap_err();
+        assert!(text.contains(wrong[0]), "{text}");
+    }
+}
+
+#[test]
+fn the_way_to_the_octopus_server_is_checked_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "API-TEST").unwrap();
+    let way = |url: &str| Enrolment { octopus_url: url.into(), octopus_key_file: key.clone(), ..enrolment(&Odcm::new("i"), "i") };
+    let said = |who: &Enrolment| octopus(who).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(said(&way("http://10.0.0.1")).contains("--octopus-allow-plain-http"), "{}", said(&way("http://10.0.0.1")));
+    assert_eq!(said(&Enrolment { octopus_plain_http: true, ..way("http://10.0.0.1") }), "");
+    let bad = Enrolment { octopus_proxy: Some("::".into()), ..way("https://o.example") };
+    assert!(said(&bad).contains("--octopus-proxy"), "{}", said(&bad));
+    let missing = Enrolment { octopus_ca_file: Some("/nowhere/ca.pem".into()), ..way("https://o.example") };
+    assert!(said(&missing).contains("--octopus-ca-file /nowhere/ca.pem"), "{}", said(&missing));
+    let no_pem = Enrolment { octopus_ca_file: Some(key.clone()), ..way("https://o.example") };
+    assert!(said(&no_pem).contains("--octopus-ca-file"), "{}", said(&no_pem));
+}
+
+#[test]
+fn a_refusal_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Folder::open(folder.path()).unwrap();
+    State::enrol(&mut store, &enrolment(&Odcm::new("i"), "i")).unwrap();
+    store.save("floor.json", r#"{"wire":1,"refused":"this agent is not known here"}"#).unwrap();
+    let text = status(folder.path()).unwrap();
+    assert!(text.contains("this agent is not known here") && text.contains("gives no access"), "{text}");
 }
 
 #[test]

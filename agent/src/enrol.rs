@@ -29,6 +29,14 @@ pub struct Order {
     pub ca_file: Option<PathBuf>,
     /// HTTP proxy on the way to ODCM.
     pub proxy: Option<String>,
+    /// Certificates of the private authority that vouches for the Space.
+    pub octopus_ca_file: Option<PathBuf>,
+    /// HTTP proxy on the way to the Space.
+    pub octopus_proxy: Option<String>,
+    /// Plain http to a Space on another host is allowed.
+    pub octopus_plain_http: bool,
+    /// The state folder may be that of an earlier agent of the same Space, whose memory is kept.
+    pub again: bool,
 }
 
 /// Without the code and whatever the proxy's URL holds.
@@ -48,7 +56,9 @@ pub async fn enrol(
     entropy: &dyn Entropy,
     store: &mut dyn Store,
 ) -> Result<Enrolment, AgentError> {
-    State::ensure_empty(store)?;
+    if !order.again {
+        State::ensure_empty(store)?;
+    }
     let url = net::server_url(&order.url)?;
     let space = adapter.describe().await?;
     let (key, seed) = AgentKey::generate(entropy)?;
@@ -86,9 +96,16 @@ pub async fn enrol(
         octopus_key_file: absolute(&order.octopus_key_file),
         ca_file: order.ca_file.as_ref().map(absolute),
         proxy: order.proxy.clone(),
+        octopus_ca_file: order.octopus_ca_file.as_ref().map(absolute),
+        octopus_proxy: order.octopus_proxy.clone(),
+        octopus_plain_http: order.octopus_plain_http,
         private_key: seed,
     };
-    State::enrol(store, &enrolment)?;
+    if order.again {
+        State::enrol_again(store, &enrolment)?;
+    } else {
+        State::enrol(store, &enrolment)?;
+    }
     Ok(enrolment)
 }
 

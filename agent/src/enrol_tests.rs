@@ -59,6 +59,10 @@ fn order(url: &str) -> Order {
         octopus_key_file: "key".into(),
         ca_file: None,
         proxy: None,
+        octopus_ca_file: None,
+        octopus_proxy: None,
+        octopus_plain_http: false,
+        again: false,
     }
 }
 

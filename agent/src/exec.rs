@@ -21,6 +21,8 @@ pub(crate) struct Done {
     pub cleaned: bool,
     /// What could not be ended.
     pub residual: Vec<String>,
+    /// API keys among it.
+    pub keys_left: Vec<String>,
     /// Accounts of a team step that failed.
     pub failed: BTreeMap<String, AdapterError>,
     /// Why the step failed.
@@ -37,6 +39,7 @@ pub(crate) async fn run(space: Arc<dyn SpaceAdapter>, step: Step, accounts: BTre
         team: None,
         cleaned: false,
         residual: Vec::new(),
+        keys_left: Vec::new(),
         failed: BTreeMap::new(),
         error: None,
     };
@@ -93,12 +96,21 @@ async fn deactivate(
             done.account = Some(account);
             return Err(AdapterError::NotHeld(format!("{id} is active again")));
         }
+        done.residual.extend(service_accounts(space, id).await);
         if account.may_have_password {
             done.residual.push("a local password, if it has one, works again when the Space activates the account".into());
         }
         done.account = Some(account);
     }
     Ok(())
+}
+
+/// Service accounts that the person made and that still work: they are nobody's to deactivate, but somebody should know.
+async fn service_accounts(space: &dyn SpaceAdapter, id: &str) -> Vec<String> {
+    match space.created_service_accounts(id).await {
+        Ok(found) => found.into_iter().map(|a| format!("service account {} ({}), which this person created", a.username, a.id)).collect(),
+        Err(e) => vec![format!("service accounts that this person created: cannot be determined ({e})")],
+    }
 }
 
 /// Ends sessions and API keys. What the server cannot do becomes residual access; what may work later is an error.
@@ -115,7 +127,8 @@ async fn end_access(space: &dyn SpaceAdapter, done: &mut Done, id: &str, delete_
                     }
                 }
                 let left = space.api_keys(id).await?;
-                done.residual.extend(left.into_iter().map(|key| format!("API key {} ({})", key.id, key.purpose)));
+                done.keys_left = left.into_iter().map(|key| format!("API key {} ({})", key.id, key.purpose)).collect();
+                done.residual.extend(done.keys_left.iter().cloned());
             }
             Err(e) if e.is_temporary() => return Err(e),
             Err(e) => done.residual.push(format!("API keys: {e}")),
@@ -141,6 +154,12 @@ async fn update(
     // Before the account works again: re-granting revives no old key or session (rules A9).
     if cleanup {
         end_access(space, done, id, delete_keys).await?;
+        if let (Some(true), Some(key)) = (change.active, done.keys_left.first()) {
+            done.cleaned = false;
+            return Err(AdapterError::NotHeld(format!(
+                "{id} stays inactive: {key} of before would work again and cannot be deleted; delete it in the Space"
+            )));
+        }
     }
     let account = space.change_account(id, change).await?;
     let held = change.active.is_none_or(|wanted| account.active == wanted);

@@ -32,19 +32,52 @@ pub(crate) struct Sight {
     pub gap: bool,
 }
 
+/// What the agent believes to exist. A list that lacks one of these proves nothing: while a long list is read page by page,
+/// an entry that is deleted lets another one slip through. So it is asked for by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    /// Account ids.
+    pub accounts: BTreeSet<String>,
+    /// Team ids.
+    pub teams: BTreeSet<String>,
+}
+
 /// Looks. Reads are sequential: the Space's own users come first (rules B10).
-pub(crate) async fn look(space: Arc<dyn SpaceAdapter>, what: Look) -> Result<Sight, AdapterError> {
+pub(crate) async fn look(space: Arc<dyn SpaceAdapter>, what: Look, expected: Expected) -> Result<Sight, AdapterError> {
+    let mut sight = read(&*space, what).await?;
+    if let Some(listed) = &mut sight.accounts {
+        let there: BTreeSet<&str> = listed.iter().map(|a| a.id.as_str()).collect();
+        let missing: Vec<&String> = expected.accounts.iter().filter(|id| !there.contains(id.as_str())).collect();
+        let mut found = Vec::new();
+        for id in missing {
+            found.extend(space.account(id).await?);
+        }
+        listed.extend(found);
+    }
+    if let Some(listed) = &mut sight.teams {
+        let there: BTreeSet<&str> = listed.iter().map(|t| t.id.as_str()).collect();
+        let missing: Vec<&String> = expected.teams.iter().filter(|id| !there.contains(id.as_str())).collect();
+        let mut found = Vec::new();
+        for id in missing {
+            found.extend(space.team(id).await?);
+        }
+        listed.extend(found);
+    }
+    Ok(sight)
+}
+
+async fn read(space: &dyn SpaceAdapter, what: Look) -> Result<Sight, AdapterError> {
     let mut sight = Sight::default();
     match what {
         Look::Full { cursor } => {
             sight.description = Some(space.describe().await?);
             // The cursor first: what changes during the read is then named by the next events.
-            events(&*space, cursor, &mut sight).await?;
+            events(space, cursor, &mut sight).await?;
             sight.accounts = Some(space.accounts().await?);
             sight.teams = Some(space.teams().await?);
         }
         Look::Tick { cursor, events: has_events } => {
-            let named = if has_events { events(&*space, cursor, &mut sight).await? } else { BTreeSet::new() };
+            let named = if has_events { events(space, cursor, &mut sight).await? } else { BTreeSet::new() };
             sight.teams = Some(space.teams().await?);
             for id in named.into_iter().filter(|id| id.starts_with("Users-")) {
                 let account = space.account(&id).await?;
@@ -96,6 +129,7 @@ impl Sight {
     pub fn enter(&mut self, view: &mut View) {
         if let Some(accounts) = self.accounts.take() {
             view.accounts = accounts.into_iter().map(|a| (a.id.clone(), a)).collect();
+            view.complete = true;
         }
         if let Some(teams) = self.teams.take() {
             view.teams = teams.into_iter().map(|t| (t.id.clone(), t)).collect();

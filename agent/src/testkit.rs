@@ -15,7 +15,7 @@ use odcm_space_plugin::{
     MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
 };
 use odcm_wire::latest::{
-    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Interval, Millis,
+    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance, Interval, Millis,
     Offline, Person, ReportKind, Section, SignedDocument, VERSION,
 };
 use std::collections::BTreeMap;
@@ -169,8 +169,8 @@ impl SpaceAdapter for Mortal {
     async fn set_authentication(&self, set_up: &AuthenticationSetUp) -> Result<AuthenticationSeen> {
         act!(self, self.0.set_authentication(set_up))
     }
-    async fn back_up_authentication(&self) -> Result<Backup> {
-        act!(self, self.0.back_up_authentication())
+    async fn back_up_authentication(&self, issuer: &str) -> Result<Backup> {
+        act!(self, self.0.back_up_authentication(issuer))
     }
     async fn restore_authentication(&self, backup: &Backup) -> Result<()> {
         self.0.restore_authentication(backup).await
@@ -199,6 +199,9 @@ impl SpaceAdapter for Mortal {
     async fn end_sessions(&self, account: &str) -> Result<()> {
         act!(self, self.0.end_sessions(account))
     }
+    async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>> {
+        self.0.created_service_accounts(account).await
+    }
     async fn teams(&self) -> Result<Vec<Team>> {
         self.0.teams().await
     }
@@ -219,6 +222,8 @@ pub struct Odcm {
     pub epoch: u64,
     pub revision: u64,
     pub template: Document,
+    /// What it knows of an earlier agent; goes with every snapshot.
+    pub inheritance: Inheritance,
 }
 
 impl Odcm {
@@ -240,7 +245,7 @@ impl Odcm {
             state_digest: odcm_wire::Digest::of(b""),
             body: Body::Unknown,
         };
-        Self { key, epoch: 1, revision: 0, template }
+        Self { key, epoch: 1, revision: 0, template, inheritance: Inheritance::default() }
     }
 
     pub fn sign(&self, document: &Document) -> SignedDocument {
@@ -254,7 +259,7 @@ impl Odcm {
             epoch: self.epoch,
             revision: self.revision,
             state_digest: state.digest().unwrap(),
-            body: Body::AccessSnapshot { state: state.clone() },
+            body: Body::AccessSnapshot { state: state.clone(), inheritance: self.inheritance.clone() },
             ..self.template.clone()
         };
         self.sign(&document)
@@ -333,6 +338,9 @@ pub fn enrolment(odcm: &Odcm, installation: &str) -> Enrolment {
         octopus_key_file: "/nowhere".into(),
         ca_file: None,
         proxy: None,
+        octopus_ca_file: None,
+        octopus_proxy: None,
+        octopus_plain_http: false,
         private_key: seed,
     }
 }

@@ -274,8 +274,10 @@ pub trait SpaceAdapter: Send + Sync {
     async fn authentication(&self) -> Result<AuthenticationSeen>;
     /// Points the provider at ODCM. Other providers stay as they are.
     async fn set_authentication(&self, set_up: &AuthenticationSetUp) -> Result<AuthenticationSeen>;
-    /// The settings that [`Self::set_authentication`] would touch, to be kept before the first write.
-    async fn back_up_authentication(&self) -> Result<Backup>;
+    /// The settings that [`Self::set_authentication`] would touch, to be kept before the first write. A provider that points
+    /// at `ours`, the issuer that will be written, was set so by an earlier agent: it is kept as switched off, so that going
+    /// back never means going back to ODCM.
+    async fn back_up_authentication(&self, ours: &str) -> Result<Backup>;
     /// Writes a backup back. Secrets cannot be read, so a secret that the backup had is kept as it is stored.
     async fn restore_authentication(&self, backup: &Backup) -> Result<()>;
     /// Starts a sign-in as a browser would and returns with `code`; the Space then asks ODCM's token endpoint with its own
@@ -296,6 +298,9 @@ pub trait SpaceAdapter: Send + Sync {
     async fn delete_api_key(&self, account: &str, key: &str) -> Result<()>;
     /// Ends all sessions of an account. Needs [`Capability::RevokeSessions`].
     async fn end_sessions(&self, account: &str) -> Result<()>;
+
+    /// Service accounts that `account` created and that are active, as far as the Space's own record of changes reaches.
+    async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>>;
 
     /// All teams of all inner spaces and of the system.
     async fn teams(&self) -> Result<Vec<Team>>;

@@ -4,7 +4,7 @@ use super::round::{Round, steps};
 use super::steps::{member_key, person_key};
 use super::tell::applied;
 use super::{Engine, Flow};
-use crate::plan::{Index, Plan, Scene, member_item, person_item};
+use crate::plan::{FIXED, Index, Plan, Scene, member_item, person_item};
 use odcm_wire::latest::{Ack, FromAgent, ItemResult, ItemState, Section};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ impl Engine {
         self.was_shut = round.shut;
         self.enforced = Some(round.desired.clone());
         let is_new = self.state.access.applied().map(|h| h.digest) != Some(round.held.digest);
-        if is_new && stored && !self.unsaved {
+        if is_new && stored && self.may_add() {
             self.acknowledge_access(round);
         } else if is_new {
             self.settled(Flow::Broken);
@@ -125,36 +125,59 @@ impl Engine {
         let delta = before.state.diff(&round.held.state);
         let mut results = Vec::new();
         for person in &delta.people_gone {
-            let residual = self.state.records.links.get(person).map(|l| l.residual.clone()).unwrap_or_default();
+            let link = self.state.records.links.get(person);
+            let residual = link.map(|l| l.residual.clone()).unwrap_or_default();
             if !self.retries.contains_key(&person_key(person)) {
-                results.push(ItemResult { residual, ..applied(person_item(person)) });
+                let item = ItemResult { residual, ..applied(person_item(person)) };
+                results.push(match link.filter(|l| l.active) {
+                    Some(l) => failed(item, ItemState::Failed, format!("the account {} is still active", l.username)),
+                    None => item,
+                });
             }
         }
-        for (group, people) in &delta.members_gone {
+        let ended = delta.members_gone.iter().map(|(group, people)| (group, people.iter().collect::<Vec<_>>()));
+        let taken_back = delta.groups_gone.iter().filter_map(|group| {
+            let people = before.state.groups.get(group)?.members.keys().collect();
+            Some((group, people))
+        });
+        for (group, people) in ended.chain(taken_back) {
             for person in people {
-                let failed = self.failed_member(round, group, person);
-                let item = member_item(group, person);
-                results.push(match failed {
-                    Some(message) => ItemResult { state: ItemState::Failed, message: Some(message), ..applied(item) },
-                    None => applied(item),
+                let item = applied(member_item(group, person));
+                results.push(match self.failed_member(round, group, person) {
+                    Some((state, message)) => failed(item, state, message),
+                    None => item,
                 });
             }
         }
         results
     }
 
-    /// Why the person is still in a team of the group, if a removal failed.
-    fn failed_member(&self, round: &Round, group: &str, person: &str) -> Option<String> {
+    /// Why the person is still in a team because of the group: a removal failed, or the agent must leave the team alone.
+    fn failed_member(&self, round: &Round, group: &str, person: &str) -> Option<(ItemState, String)> {
         let account = &self.state.records.links.get(person)?.account;
-        if round.desired.groups.get(group).is_some_and(|g| g.members.contains_key(person)) {
-            return None;
-        }
-        let teams = self.view.as_ref()?.teams.values();
-        teams
-            .filter(|t| t.external_groups.iter().any(|g| g.id.eq_ignore_ascii_case(group)))
-            .find_map(|t| self.retries.get(&member_key(&t.id, account)))
-            .map(|retry| retry.message.clone())
+        let scene = self.scene(round)?;
+        let index = Index::new(&scene, &self.state.records);
+        let bound = scene.view.teams.values().filter(|t| {
+            t.members.contains(account) && t.external_groups.iter().any(|g| g.id.eq_ignore_ascii_case(group))
+        });
+        // Another group of the team may still name the person.
+        let mut unwanted = bound.filter(|t| index.bound.get(t.id.as_str()).is_none_or(|b| !b.wanted.contains(person)));
+        unwanted.find_map(|team| {
+            let retry = self.retries.get(&member_key(&team.id, account));
+            let hands_off = index.bound.get(team.id.as_str()).and_then(|b| b.hands_off);
+            let left = |why: &str| format!("still a member of team {}: {why}", team.name);
+            match (retry, hands_off) {
+                (Some(retry), _) => Some((ItemState::Failed, retry.message.clone())),
+                (None, _) if !team.can_change_members => Some((ItemState::Failed, left(FIXED))),
+                (None, Some(why)) => Some((ItemState::RefusedByPolicy, left(why))),
+                (None, None) => None,
+            }
+        })
     }
+}
+
+fn failed(item: ItemResult, state: ItemState, message: String) -> ItemResult {
+    ItemResult { state, message: Some(message), ..item }
 }
 
 /// Whole milliseconds.

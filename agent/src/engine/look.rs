@@ -77,6 +77,10 @@ impl Engine {
             return Some(Look::Full { cursor: cursor() });
         }
         if now >= self.next_tick {
+            // An account whose creation was begun may be there under an id that no event named.
+            if !self.state.records.creating.is_empty() {
+                return Some(Look::Full { cursor: cursor() });
+            }
             let events = self.description.as_ref().is_some_and(|d| d.capabilities.contains(&Capability::EventCursor));
             return Some(Look::Tick { cursor: cursor(), events });
         }
@@ -114,12 +118,19 @@ impl Engine {
         }
     }
 
+    /// Linked accounts and known teams, as far as they were there at the last look.
+    fn expected(&self) -> observe::Expected {
+        let records = &self.state.records;
+        let accounts = records.links.values().filter(|link| !link.missing).map(|link| link.account.clone()).collect();
+        observe::Expected { accounts, teams: records.teams.keys().cloned().collect() }
+    }
+
     /// Looks, taking inputs meanwhile. `None` when that failed or something more urgent came.
     pub(super) async fn look(&mut self, what: Look, inbox: &mut mpsc::Receiver<Input>) -> Option<()> {
         let full = matches!(what, Look::Full { .. });
         let tick = full || matches!(what, Look::Tick { .. });
         let began = self.now();
-        let seen = self.listen(observe::look(self.adapter.clone(), what), inbox).await?;
+        let seen = self.listen(observe::look(self.adapter.clone(), what, self.expected()), inbox).await?;
         let mut sight = match seen {
             Ok(sight) => sight,
             Err(e) => {
@@ -229,7 +240,9 @@ impl Engine {
     /// A finished round leaves no reason for another one at once.
     pub(super) fn settled(&mut self, flow: Flow) {
         if flow == Flow::Broken && !self.urgent && self.look_after.is_none() {
-            self.look_after = Some(self.mono() + self.timing.retry_first);
+            // While ODCM refuses the agent there is nothing to hurry for.
+            let wait = if self.state.floor.refused.is_some() { self.timing.tick } else { self.timing.retry_first };
+            self.look_after = Some(self.mono() + wait);
         }
     }
 }

@@ -115,6 +115,8 @@ pub enum Input {
     Message(FromServer),
     /// The connection is gone.
     Disconnected,
+    /// ODCM refuses this agent, or another one took its place: with the sentence that it gave.
+    Refused(String),
 }
 
 /// What a hello says about the past.
@@ -301,6 +303,11 @@ impl Engine {
     /// ODCM's time.
     fn now(&self) -> Millis {
         self.time.now(&*self.clock)
+    }
+
+    /// Whether the agent may give access: it can store what it begins, and ODCM did not refuse it (rules B5).
+    fn may_add(&self) -> bool {
+        !self.unsaved && self.state.floor.refused.is_none()
     }
 
     /// Notes whether something could be stored. While it cannot, removals go on and additions wait.

@@ -3,7 +3,7 @@
 use super::{Connection, Engine, Input, Standing};
 use crate::clock::Anchor;
 use crate::state::track::{self, Held, Verdict};
-use odcm_wire::latest::{Body, FromAgent, FromServer, Heartbeat, ItemState, Millis, ReportKind, Section, SignedDocument};
+use odcm_wire::latest::{Body, FromAgent, FromServer, Heartbeat, Inheritance, ItemState, Millis, ReportKind, Section, SignedDocument};
 use std::time::Duration;
 
 /// The lease and the time are stored this often; a removal is enforced at its end either way.
@@ -20,6 +20,7 @@ impl Engine {
             }
             Input::Connected(connection) => self.connected(connection),
             Input::Disconnected => self.disconnected(),
+            Input::Refused(why) => self.refused(why),
             Input::Message(message) => self.message(message),
         }
     }
@@ -27,10 +28,14 @@ impl Engine {
     fn connected(&mut self, connection: Connection) {
         tracing::info!(connection_epoch = connection.epoch, "connected");
         self.heard(connection.now);
-        if connection.wire_version > self.state.floor.wire {
-            self.state.floor.wire = connection.wire_version;
+        let was_refused = self.state.floor.refused.take().is_some();
+        if was_refused || connection.wire_version > self.state.floor.wire {
+            self.state.floor.wire = self.state.floor.wire.max(connection.wire_version);
             let result = self.state.save_floor();
             self.stored(result);
+        }
+        if was_refused {
+            self.look_after = None;
         }
         self.connection = Some(connection);
         self.sign_in.asked = false;
@@ -44,6 +49,21 @@ impl Engine {
             let result = self.keep_spool(true);
             self.stored(result);
             self.save_anchor(true);
+        }
+    }
+
+    /// An agent that ODCM refuses may have been revoked, or replaced by one with a newer state: what it holds may be stale.
+    /// It goes on taking away, and gives nothing until it is accepted again, restart or not.
+    fn refused(&mut self, why: String) {
+        if self.state.floor.refused.is_none() {
+            tracing::error!(why, "ODCM refuses this agent: it gives no access until it is accepted again");
+            // What is under way may give access: it ends between two items.
+            self.urgent = true;
+        }
+        if self.state.floor.refused.as_ref() != Some(&why) {
+            self.state.floor.refused = Some(why);
+            let result = self.state.save_floor();
+            self.stored(result);
         }
     }
 
@@ -116,12 +136,28 @@ impl Engine {
         }
         match section {
             Section::Access => {
+                let inheritance = match &document.body {
+                    Body::AccessSnapshot { inheritance, .. } => inheritance.clone(),
+                    _ => Inheritance::default(),
+                };
                 let verdict = self.state.access.judge(document, signed);
                 if let Some(held) = self.judged(section, verdict, Self::again_access) {
                     let now = self.now();
                     let before = self.state.access.accepted.as_ref().map(|h| h.state.at(now));
                     // Who loses something must not wait until the additions of an older revision are done.
-                    self.urgent |= before.is_some_and(|b| b.diff(&held.state.at(now)).has_removals());
+                    let removals = before.is_some_and(|b| b.diff(&held.state.at(now)).has_removals());
+                    self.urgent |= removals;
+                    if removals {
+                        // Tried at once, however long the Space was not to be reached.
+                        self.look_after = None;
+                    }
+                    if !inheritance.is_empty() {
+                        // Stored before the document: what is lost in between is sent again.
+                        self.state.records.inherited = inheritance;
+                        self.look_at_all = true;
+                        let result = self.state.save_records();
+                        self.stored(result);
+                    }
                     self.received[0] = Some(self.received[0].unwrap_or(self.mono()));
                     self.state.access.take(held);
                     self.valid_until = self.longest_lease(self.valid_until);

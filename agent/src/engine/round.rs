@@ -27,7 +27,7 @@ impl Engine {
             self.settled(flow);
         }
         // Nothing of the sign-in is as urgent as somebody's removal.
-        if !self.urgent && self.until_sign_in().is_some_and(|d| d.is_zero()) {
+        if !self.urgent && self.state.floor.refused.is_none() && self.until_sign_in().is_some_and(|d| d.is_zero()) {
             self.sign_in_round(inbox).await;
         }
     }
@@ -122,7 +122,7 @@ impl Engine {
         }
     }
 
-    fn scene<'a>(&'a self, round: &'a Round) -> Option<Scene<'a>> {
+    pub(super) fn scene<'a>(&'a self, round: &'a Round) -> Option<Scene<'a>> {
         let view = self.view.as_ref()?;
         Some(Scene { desired: &round.desired, view, policy: &self.policy, shut: round.shut })
     }

@@ -4,7 +4,7 @@
 //! keeps the hash is the secret written, and with it the settings; then everything is read back.
 
 use super::conclude::millis;
-use super::{Engine, Input};
+use super::{Engine, Flow, Input};
 use crate::entropy::{back_off, secret};
 use crate::state::{ClientSecret, SecretStage};
 use odcm_space_plugin::{AdapterError, AuthenticationSeen, AuthenticationSetUp, Capability};
@@ -43,6 +43,9 @@ impl Engine {
     /// How long until the sign-in needs something; `None` when nothing can be done now.
     pub(super) fn until_sign_in(&self) -> Option<Duration> {
         let held = self.state.authentication.accepted.as_ref()?;
+        if self.state.floor.refused.is_some() {
+            return None;
+        }
         if self.state.sign_in.restored_at == Some((held.epoch, held.revision)) {
             return None;
         }
@@ -80,7 +83,9 @@ impl Engine {
 
     pub(super) async fn sign_in_round(&mut self, inbox: &mut mpsc::Receiver<Input>) {
         match self.sign_in_steps(inbox).await {
-            Ok(()) => {
+            // Interrupted, or waiting for ODCM: nothing is known of the settings.
+            Ok(Flow::Broken) => {}
+            Ok(Flow::Done) => {
                 self.sign_in.failures = 0;
                 if self.sign_in.told.take().is_some() {
                     self.event(ReportKind::Items { items: vec![super::tell::applied(ITEM.into())] });
@@ -99,11 +104,11 @@ impl Engine {
         }
     }
 
-    async fn sign_in_steps(&mut self, inbox: &mut mpsc::Receiver<Input>) -> Result<(), AdapterError> {
-        let Some(held) = self.state.authentication.accepted.clone() else { return Ok(()) };
+    async fn sign_in_steps(&mut self, inbox: &mut mpsc::Receiver<Input>) -> Result<Flow, AdapterError> {
+        let Some(held) = self.state.authentication.accepted.clone() else { return Ok(Flow::Broken) };
         let space = self.adapter.clone();
         // Asked anew every time: another server may answer by now (rules B5).
-        let Some(description) = self.listen(space.describe(), inbox).await else { return Ok(()) };
+        let Some(description) = self.listen(space.describe(), inbox).await else { return Ok(Flow::Broken) };
         let description = description?;
         if description.installation_id != self.state.enrolment.installation_id {
             self.other_installation(&description.installation_id);
@@ -111,7 +116,7 @@ impl Engine {
         }
         self.description = Some(description);
         if self.state.sign_in.backup.is_none() {
-            let Some(backup) = self.listen(space.back_up_authentication(), inbox).await else { return Ok(()) };
+            let Some(backup) = self.listen(space.back_up_authentication(&held.state.issuer), inbox).await else { return Ok(Flow::Broken) };
             self.state.sign_in.backup = Some(backup?);
             if !self.save_sign_in() {
                 // Nothing is written before the way back is stored.
@@ -120,9 +125,9 @@ impl Engine {
             }
         }
         if self.needs_secret() && !self.prepare_secret(held.state.secret_generation)? {
-            return Ok(());
+            return Ok(Flow::Broken);
         }
-        let Some(seen) = self.listen(space.authentication(), inbox).await else { return Ok(()) };
+        let Some(seen) = self.listen(space.authentication(), inbox).await else { return Ok(Flow::Broken) };
         let seen = seen?;
         let secret = self.state.sign_in.secret.clone().filter(|_| self.needs_secret());
         let write_secret =
@@ -134,7 +139,7 @@ impl Engine {
                 state: (*held.state).clone(),
                 client_secret: secret.filter(|_| write_secret).map(|s| s.value),
             };
-            let Some(after) = self.listen(space.set_authentication(&set_up), inbox).await else { return Ok(()) };
+            let Some(after) = self.listen(space.set_authentication(&set_up), inbox).await else { return Ok(Flow::Broken) };
             let left = differences(&after?, &held.state);
             if !left.is_empty() {
                 return Err(AdapterError::NotHeld(left.join(", ")));
@@ -161,7 +166,7 @@ impl Engine {
         } else if pending {
             self.sign_in.after = self.mono() + self.timing.retry_first;
         }
-        Ok(())
+        Ok(Flow::Done)
     }
 
     /// Makes the secret and offers its hash to ODCM. `false` while ODCM has not said that it keeps it.

@@ -28,6 +28,12 @@ struct Job {
     password: Option<String>,
 }
 
+/// When something urgent came, steps under way are waited for this long; then they are given up and planned anew. One
+/// request that hangs must not keep others' removals waiting.
+const GRACE: Duration = Duration::from_secs(3);
+/// The longest `Retry-After` that a removal obeys.
+const REMOVAL_WAIT: Duration = Duration::from_secs(10);
+
 /// Key of an account's step among the retries.
 pub(super) fn person_key(person: &str) -> String {
     format!("p/{person}")
@@ -58,11 +64,16 @@ impl Engine {
         }
         // What is begun is stored before it is begun; without that only removals may go on.
         let result = self.state.save_records();
-        if !self.stored(result) {
+        self.stored(result);
+        if !self.may_add() {
             jobs.retain(|job| matches!(job.step, Step::Deactivate { .. } | Step::Remove { .. }));
         }
         let mut running: JoinSet<Done> = JoinSet::new();
+        let mut give_up: Option<tokio::time::Instant> = None;
         loop {
+            if self.urgent && give_up.is_none() {
+                give_up = Some(tokio::time::Instant::now() + GRACE);
+            }
             while !self.urgent && running.len() < self.timing.at_once {
                 let Some(job) = jobs.pop_front() else { break };
                 running.spawn(exec::run(self.adapter.clone(), job.step, job.accounts, job.password));
@@ -77,6 +88,12 @@ impl Engine {
                     Ok(done) => self.finished(desired, done),
                     Err(e) => tracing::error!(error = %e, "a step broke"),
                 },
+                () = tokio::time::sleep_until(give_up.unwrap_or_else(tokio::time::Instant::now)), if give_up.is_some() => {
+                    // Their intents are stored, as before a crash; the next look shows what became of them.
+                    tracing::warn!(steps = running.len(), "given up for something more urgent");
+                    running.shutdown().await;
+                    return Flow::Broken;
+                }
             }
         }
         if jobs.is_empty() { Flow::Done } else { Flow::Broken }
@@ -100,7 +117,7 @@ impl Engine {
     /// Leaves out what waits, pauses or must not be begun; notes the intents of the rest.
     fn admit(&mut self, desired: &AccessState, step: Step) -> Option<Job> {
         let adds = !matches!(step, Step::Deactivate { .. } | Step::Remove { .. });
-        if adds && self.unsaved {
+        if adds && !self.may_add() {
             return None;
         }
         let mut job = Job { step, accounts: BTreeSet::new(), password: None };
@@ -118,8 +135,11 @@ impl Engine {
                     return None;
                 }
                 let creating =
-                    Creating { username: new.username.clone(), email: new.email.clone(), keep_username: *keep_username };
+                    Creating { username: new.username.clone(), email: new.email.clone(), keep_username: *keep_username, missed: 0 };
                 self.state.records.creating.insert(person.clone(), creating);
+                if let Some(view) = &mut self.view {
+                    view.complete = false;
+                }
             }
             Step::Adopt { person, reset_password, .. } => {
                 if self.waiting(&person_key(person)) {
@@ -169,7 +189,7 @@ impl Engine {
 
     /// Notes what a step read back and what failed.
     fn finished(&mut self, desired: &AccessState, done: Done) {
-        let Done { step, accounts: tried, account, gone, team, cleaned, residual, failed, error } = done;
+        let Done { step, accounts: tried, account, gone, team, cleaned, residual, failed, error, .. } = done;
         let Some(view) = self.view.as_mut() else { return };
         if let Some(team) = &team {
             view.teams.insert(team.id.clone(), team.clone());
@@ -184,14 +204,14 @@ impl Engine {
                     view.accounts.remove(&id);
                 }
                 self.read_back(&person, account.as_ref(), cleaned, &residual);
-                self.outcome(person_key(&person), person_item(&person), error);
+                self.outcome(person_key(&person), person_item(&person), error, true);
             }
             Step::Update { person, account: id, .. } => {
                 if missing {
                     view.accounts.remove(&id);
                 }
                 self.read_back(&person, account.as_ref(), cleaned, &residual);
-                self.outcome(person_key(&person), person_item(&person), error);
+                self.outcome(person_key(&person), person_item(&person), error, false);
             }
             Step::Create { person, keep_username, .. } => {
                 // When the answer is lost the account may be there: the intent stays until all accounts were read.
@@ -202,7 +222,7 @@ impl Engine {
                 if let Some(account) = &account {
                     self.link(desired, &person, account, keep_username);
                 }
-                self.outcome(person_key(&person), person_item(&person), error);
+                self.outcome(person_key(&person), person_item(&person), error, false);
             }
             Step::Adopt { person, .. } => {
                 if let (Some(account), None) = (&account, &error) {
@@ -210,7 +230,7 @@ impl Engine {
                     self.link(desired, &person, account, true);
                     self.read_back(&person, None, true, &residual);
                 }
-                self.outcome(person_key(&person), person_item(&person), error);
+                self.outcome(person_key(&person), person_item(&person), error, false);
             }
             Step::Remove { team, accounts } => {
                 if missing {
@@ -223,7 +243,7 @@ impl Engine {
                     {
                         record.added.remove(account);
                     }
-                    self.member_outcome(desired, &team, account, failure);
+                    self.member_outcome(desired, &team, account, failure, true);
                 }
             }
             Step::Add { team, .. } => {
@@ -232,7 +252,7 @@ impl Engine {
                 }
                 for account in tried {
                     let failure = error.clone().or_else(|| failed.get(&account).cloned());
-                    self.member_outcome(desired, &team, &account, failure);
+                    self.member_outcome(desired, &team, &account, failure, false);
                 }
             }
         }
@@ -261,13 +281,13 @@ impl Engine {
         }
     }
 
-    fn member_outcome(&mut self, desired: &AccessState, team: &str, account: &str, error: Option<AdapterError>) {
+    fn member_outcome(&mut self, desired: &AccessState, team: &str, account: &str, error: Option<AdapterError>, removal: bool) {
         let person = self.state.records.person_of(account).unwrap_or_default().to_owned();
         let name = self.view.as_ref().map(|view| member_name(desired, view, team, &person)).unwrap_or_default();
-        self.outcome(member_key(team, account), name, error);
+        self.outcome(member_key(team, account), name, error, removal);
     }
 
-    fn outcome(&mut self, key: String, item: String, error: Option<AdapterError>) {
+    fn outcome(&mut self, key: String, item: String, error: Option<AdapterError>, removal: bool) {
         let Some(error) = error else {
             self.retries.remove(&key);
             return;
@@ -275,7 +295,8 @@ impl Engine {
         let attempts = self.retries.get(&key).map_or(0, |r| r.attempts + 1);
         let mut wait = back_off(&*self.entropy, attempts, self.timing.retry_first, self.timing.retry_most);
         if let AdapterError::Unavailable { retry_after_ms: Some(ms), .. } = &error {
-            wait = wait.max(Duration::from_millis(*ms).min(self.timing.retry_most));
+            let longest = if removal { REMOVAL_WAIT } else { self.timing.retry_most };
+            wait = wait.max(Duration::from_millis(*ms).min(longest));
         }
         tracing::warn!(item, attempts, %error, "an item failed; it is tried again alone");
         self.retries.insert(key, Retry { attempts, due: self.mono() + wait, item, message: error.to_string() });

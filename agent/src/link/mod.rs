@@ -51,11 +51,13 @@ pub(crate) struct Ended {
     pub retry_after: Option<Duration>,
     /// It had been accepted.
     pub accepted: bool,
+    /// ODCM does not take this agent for the Space's, with its sentence.
+    pub refused: Option<String>,
 }
 
 impl Ended {
     pub(crate) fn because(why: impl Into<String>) -> Self {
-        Self { why: why.into(), retry_after: None, accepted: false }
+        Self { why: why.into(), retry_after: None, accepted: false, refused: None }
     }
 }
 
@@ -118,6 +120,9 @@ impl Dialler {
                 }
                 // The engine went first when nobody hears this.
                 let _ = engine.send(Input::Disconnected).await;
+            }
+            if let Some(why) = ended.refused {
+                let _ = engine.send(Input::Refused(why)).await;
             }
             let mut wait = back_off(&*self.entropy, failures, FIRST, MOST);
             if let Some(asked) = ended.retry_after {

@@ -21,6 +21,8 @@ const SLOWEST_HEARTBEAT: Duration = Duration::from_secs(300);
 const FASTEST_HEARTBEAT: Duration = Duration::from_millis(100);
 /// Waiting time when another connection of this Space took over.
 const SUPERSEDED: Duration = Duration::from_secs(30);
+/// Longest sentence of ODCM that is kept.
+const SENTENCE: usize = 300;
 /// Heartbeats that may be missed; any message counts as one.
 const MISSED: u32 = 3;
 
@@ -145,5 +147,8 @@ fn refusal(refused: &Refused) -> Ended {
             .map(Duration::from_millis)
             .or((refused.code == RefusalCode::Superseded).then_some(SUPERSEDED)),
         accepted: false,
+        // `Busy` and `Version` say nothing about who governs the Space.
+        refused: matches!(refused.code, RefusalCode::Denied | RefusalCode::Superseded | RefusalCode::OtherInstallation)
+            .then(|| refused.message.chars().take(SENTENCE).collect()),
     }
 }

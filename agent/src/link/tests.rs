@@ -194,3 +194,30 @@ async fn a_refusal_is_obeyed() {
     tokio::time::timeout(Duration::from_secs(5), server.accept()).await.unwrap();
     assert!(inputs.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn the_engine_hears_who_is_not_taken_for_the_spaces_agent() {
+    let (server, mut inputs) = Server::start().await;
+    let codes = [RefusalCode::Denied, RefusalCode::Version, RefusalCode::OtherInstallation, RefusalCode::Superseded];
+    for code in codes {
+        let mut socket = tokio::time::timeout(Duration::from_secs(20), server.accept()).await.unwrap();
+        server.shake(&mut socket).await;
+        let mut held = None;
+        if code == RefusalCode::Superseded {
+            say(&mut socket, &welcome(10_000)).await;
+            held = inputs.recv().await;
+            assert!(matches!(held, Some(Input::Connected(_))));
+        }
+        let refused = Refused { code, message: format!("{code:?}{}", "x".repeat(1000)), retry_after_ms: Some(1) };
+        say(&mut socket, &FromServer::Refused(refused)).await;
+        if code == RefusalCode::Version {
+            continue;
+        }
+        if code == RefusalCode::Superseded {
+            assert!(matches!(inputs.recv().await, Some(Input::Disconnected)));
+        }
+        let Some(Input::Refused(why)) = inputs.recv().await else { panic!("{code:?}") };
+        assert!(why.starts_with(&format!("{code:?}")) && why.len() <= 300, "{why}");
+        drop(held);
+    }
+}

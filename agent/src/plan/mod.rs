@@ -17,12 +17,14 @@
 //! ```
 
 mod bind;
+mod inherit;
 mod people;
 mod settle;
 mod teams;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bind::FIXED;
 pub use bind::{Bound, Index};
 pub use settle::{Noticed, settle};
 pub(crate) use settle::{link_account, new_link};
@@ -40,6 +42,8 @@ pub struct View {
     pub accounts: BTreeMap<String, Account>,
     /// All teams by id.
     pub teams: BTreeMap<String, Team>,
+    /// All accounts were read after the last request that makes one: who is not among them does not exist.
+    pub complete: bool,
 }
 
 /// What a plan is made from, besides the records.
@@ -191,6 +195,7 @@ pub fn plan(scene: &Scene<'_>, records: &Records) -> Plan {
         people::entering(scene, records, &index, &mut plan);
         teams::adding(records, &index, &mut plan);
     }
+    teams::left_alone(scene, records, &index, &mut plan);
     teams::telling(records, &index, &mut plan);
     plan
 }

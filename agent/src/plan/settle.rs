@@ -1,6 +1,6 @@
 //! Brings the records up to what was seen, and notices what somebody did by hand.
 
-use super::{Index, Scene, member_item, person_item};
+use super::{Index, Scene, member_item, person_item, team_item};
 use crate::state::{Creating, Link, Off, Records, TeamRecord};
 use odcm_space_plugin::Account;
 use std::collections::BTreeSet;
@@ -21,16 +21,21 @@ pub struct Noticed {
 /// Brings the records up to what was seen. Nothing of it changes the Space.
 pub fn settle(scene: &Scene<'_>, records: &mut Records) -> Vec<Noticed> {
     let mut noticed = Vec::new();
+    super::inherit::inherit(scene, records, &mut noticed);
     claim(scene, records);
     links(scene, records, &mut noticed);
     teams(scene, records, &mut noticed);
     noticed
 }
 
-/// Finds accounts that were created just before a crash: made by us if user name, address and identity are as recorded
-/// before the request, when nobody held either.
+/// An intent whose person is not wanted any more is forgotten when so many complete lists, of different looks, did not show
+/// the account: the request may take effect late.
+const LOOKS: u8 = 3;
+
+/// Finds accounts whose creation was begun, but whose answer was lost: made by us if user name, address and identity are as
+/// recorded before the request, when nobody held either. On an old picture nothing is concluded.
 fn claim(scene: &Scene<'_>, records: &mut Records) {
-    for (person, creating) in std::mem::take(&mut records.creating) {
+    for (person, mut creating) in std::mem::take(&mut records.creating) {
         if records.links.contains_key(&person) {
             continue;
         }
@@ -40,11 +45,16 @@ fn claim(scene: &Scene<'_>, records: &mut Records) {
                 let link = new_link(account, creating.keep_username);
                 link_account(scene, records, &person, link);
             }
-            // The request may still be under way; while the person is wanted it is made again anyway.
-            None if scene.desired.people.contains_key(&person) => {
-                records.creating.insert(person, creating);
+            // While the person is wanted the request is made again anyway.
+            None => {
+                let wanted = scene.desired.people.contains_key(&person);
+                if scene.view.complete && !wanted {
+                    creating.missed += 1;
+                }
+                if wanted || creating.missed < LOOKS {
+                    records.creating.insert(person, creating);
+                }
             }
-            None => {}
         }
     }
 }
@@ -138,7 +148,9 @@ fn links(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
         link.email.clone_from(&account.email);
         link.display_name.clone_from(&account.display_name);
         if !scene.shut {
-            if link.granted && !wanted {
+            // A loss ends keys and sessions. So does a new grant, before the account works: a key may have been left over or
+            // made meanwhile. And so does whoever activates the account of somebody who lost the Space.
+            if link.granted != wanted || (!wanted && account.active) {
                 link.cleanup = true;
             }
             link.granted = wanted;
@@ -160,11 +172,15 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
     let mut teams = std::mem::take(&mut records.teams);
     let mut swept = std::mem::take(&mut records.swept);
     swept.retain(|team| scene.desired.confirmed_sweeps.contains(team));
-    let index = Index::new(scene, records);
+    let index = Index::with_teams(scene, records, &teams);
     // A team that is gone, or that nobody binds any more and that holds nobody by our doing, is forgotten.
     teams.retain(|id, record| {
         scene.view.teams.get(id).is_some_and(|team| index.filled(id).is_some() || !record.added.is_disjoint(&team.members))
     });
+    for (id, record) in &mut teams {
+        let bound = index.bound.get(id.as_str());
+        record.groups = bound.map(|b| b.groups.iter().chain(&b.former).map(|g| (*g).to_owned()).collect()).unwrap_or_default();
+    }
     for (id, bound) in index.bound.iter().filter(|(_, b)| b.hands_off.is_none()) {
         let managed: BTreeSet<String> =
             bound.team.members.iter().filter(|a| index.managed.contains_key(a.as_str())).cloned().collect();
@@ -173,6 +189,7 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
         let record = teams.entry((*id).to_owned()).or_insert_with(|| TeamRecord {
             unswept: managed.iter().filter(extra).cloned().collect(),
             held: managed.clone(),
+            groups: bound.groups.iter().map(|g| (*g).to_owned()).collect(),
             ..TeamRecord::default()
         });
         if known && !scene.shut {
@@ -202,7 +219,7 @@ fn by_hand(
     let mut notice = |account: &str, verb: &str, adds| {
         let person = index.managed.get(account).copied().unwrap_or_default();
         let found = format!("{} was {verb} team {}", name_of(account), bound.team.name);
-        let item = member_item(bound.group_of(scene, person), person);
+        let item = bound.group_of(scene, person).map_or_else(|| team_item(&bound.team.id), |group| member_item(group, person));
         noticed.push(Noticed { item, found, document: bound.team.id.clone(), adds });
     };
     let sure = |a: &&String| !record.unsure.contains(*a);

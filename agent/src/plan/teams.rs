@@ -1,8 +1,9 @@
 //! Steps for team memberships, and what is told about teams.
 
-use super::{Index, Plan, Scene, Step};
+use super::bind::FIXED;
+use super::{Index, Plan, Scene, Step, member_item, team_item};
 use crate::state::Records;
-use odcm_wire::latest::{SweepCandidate, TeamBinding};
+use odcm_wire::latest::{ItemState, SweepCandidate, TeamBinding};
 use std::collections::BTreeSet;
 
 /// Managed accounts that no bound group names, and pairs of ours in teams that nobody binds any more.
@@ -20,6 +21,27 @@ pub(super) fn removing(scene: &Scene<'_>, records: &Records, index: &Index<'_>, 
         };
         if !accounts.is_empty() {
             plan.removals.push(Step::Remove { team: id.clone(), accounts });
+        }
+    }
+}
+
+/// Accounts that the agent must leave where no group of ODCM wants them.
+pub(super) fn left_alone(scene: &Scene<'_>, records: &Records, index: &Index<'_>, plan: &mut Plan) {
+    if scene.shut {
+        return;
+    }
+    for (id, record) in &records.teams {
+        let Some(team) = scene.view.teams.get(id).filter(|t| !t.can_change_members) else { continue };
+        let bound = index.bound.get(id.as_str());
+        for account in record.added.intersection(&team.members) {
+            let Some(person) = index.managed.get(account.as_str()) else { continue };
+            if bound.is_some_and(|b| b.wanted.contains(person)) {
+                continue;
+            }
+            let group = bound.and_then(|b| b.group_of(scene, person));
+            let item = group.map_or_else(|| team_item(id), |group| member_item(group, person));
+            let why = format!("still a member of team {}: {FIXED}", team.name);
+            plan.note(item, ItemState::Failed, why);
         }
     }
 }

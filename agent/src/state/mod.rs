@@ -94,6 +94,34 @@ impl State {
         store.save(ENROLMENT, &write(ENROLMENT, enrolment)?)
     }
 
+    /// Writes a new enrolment over an earlier one of the same Space, Octopus server and ODCM. What the agent remembers of
+    /// the Space stays (links, teams, the settings from before ODCM); documents go, ODCM sends them anew. In a folder
+    /// without enrolment this is [`Self::enrol`].
+    ///
+    /// # Errors
+    /// [`AgentError::Config`] when the folder belongs to another Space, server or ODCM; [`AgentError::Io`].
+    pub fn enrol_again(store: &mut dyn Store, enrolment: &Enrolment) -> Result<(), AgentError> {
+        let Some(known) = load::<Enrolment>(store, ENROLMENT)? else { return Self::enrol(store, enrolment) };
+        let same = [
+            ("ODCM deployment", &known.deployment, &enrolment.deployment),
+            ("Space", &known.space, &enrolment.space),
+            ("Octopus installation", &known.installation_id, &enrolment.installation_id),
+        ];
+        if let Some((what, old, new)) = same.into_iter().find(|(_, old, new)| old != new) {
+            return Err(AgentError::Config(format!(
+                "--again: the state folder is of {what} {old}, the new enrolment of {new}; enrol with an empty --state folder"
+            )));
+        }
+        // In this order a crash leaves the old agent without documents, which asks for them again.
+        store.remove(ACCESS)?;
+        store.remove(AUTHENTICATION)?;
+        let sign_in = SignIn { restored_at: None, ..load(store, SIGN_IN)?.unwrap_or_default() };
+        store.save(SIGN_IN, &write(SIGN_IN, &sign_in)?)?;
+        let floor = Floor { refused: None, ..load(store, FLOOR)?.unwrap_or_default() };
+        store.save(FLOOR, &write(FLOOR, &floor)?)?;
+        store.save(ENROLMENT, &write(ENROLMENT, enrolment)?)
+    }
+
     /// Refuses a folder that holds an enrolment.
     ///
     /// # Errors

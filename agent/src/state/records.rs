@@ -1,7 +1,7 @@
 //! What the agent remembers about the Space: never what is true there (it looks), only whose doing it was.
 
 use odcm_space_plugin::Backup;
-use odcm_wire::latest::FleetKey;
+use odcm_wire::latest::{FleetKey, Inheritance};
 use odcm_wire::{Digest, latest::ReportKind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -39,6 +39,15 @@ pub struct Enrolment {
     /// HTTP proxy on the way to ODCM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
+    /// Certificates of the private authority that vouches for the Space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub octopus_ca_file: Option<PathBuf>,
+    /// HTTP proxy on the way to the Space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub octopus_proxy: Option<String>,
+    /// Plain http to a Space on another host was allowed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub octopus_plain_http: bool,
     /// Base64 of the seed of the agent's private key.
     pub private_key: String,
 }
@@ -112,6 +121,9 @@ pub struct Creating {
     /// It is not the wanted user name.
     #[serde(default)]
     pub keep_username: bool,
+    /// Complete lists of accounts, read after the request, that did not show it.
+    #[serde(default)]
+    pub missed: u8,
 }
 
 /// What the agent knows of a bound team. Members are account ids.
@@ -130,6 +142,10 @@ pub struct TeamRecord {
     /// confirms (rules A3).
     #[serde(default)]
     pub unswept: BTreeSet<String>,
+    /// The groups of ODCM that bound it. One that the team still names binds it also after ODCM took the group back: then
+    /// it names nobody.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
 }
 
 /// What the agent remembers for section *access*.
@@ -146,6 +162,9 @@ pub struct Records {
     pub swept: BTreeSet<String>,
     /// Where to go on reading the Space's events.
     pub cursor: Option<String>,
+    /// What an earlier agent left, as ODCM remembers it, until it was compared with the Space.
+    #[serde(skip_serializing_if = "Inheritance::is_empty")]
+    pub inherited: Inheritance,
 }
 
 impl Records {
@@ -211,12 +230,15 @@ pub struct SignIn {
     pub secret: Option<ClientSecret>,
 }
 
-/// Versions that must not go back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a restart must not make better: the version in use, and that ODCM refused the agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Floor {
     /// Wire version used last.
     pub wire: u32,
+    /// ODCM refused this agent, and why: until it is accepted again it only takes away (rules B5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A report that ODCM may not have.

@@ -29,7 +29,7 @@ impl SectionState for AccessState {
 
     fn after(body: Body, base: Option<&Self>) -> Result<Self, &'static str> {
         match (body, base) {
-            (Body::AccessSnapshot { state }, _) => Ok(state),
+            (Body::AccessSnapshot { state, .. }, _) => Ok(state),
             (Body::AccessDelta { delta }, Some(base)) => Ok(base.apply(&delta)),
             (Body::AccessDelta { .. }, None) => Err("the delta does not start from a revision that this agent has"),
             _ => Err("the content is not one of section access"),

@@ -1,6 +1,6 @@
 //! Numbering and signing: the one place that raises a revision and the one place that seals a document.
 
-use super::{Error, Result, state};
+use super::{Error, Result, inheritance, state};
 use crate::accounts::keys;
 use crate::core::Timestamp;
 use crate::core::ids::SpaceId;
@@ -58,7 +58,7 @@ impl<'a> Book<'a> {
         let removals = delta.as_ref().is_none_or(|(_, delta)| delta.has_removals());
         let body = match delta {
             Some((revision, delta)) => Content::Delta(revision, delta),
-            None => Content::Snapshot(Body::AccessSnapshot { state: state.clone() }),
+            None => Content::Snapshot(self.access_snapshot(tx, state.clone()).await?),
         };
         let text = json(state)?;
         self.number(tx, Section::Access, current.as_ref(), (&text, digest), removals, body, committed_at).await?;
@@ -76,6 +76,11 @@ impl<'a> Book<'a> {
         let text = json(state)?;
         self.number(tx, Section::Authentication, current.as_ref(), (&text, digest), false, body, committed_at).await?;
         Ok(true)
+    }
+
+    /// The whole state, with what an earlier agent left in the Space.
+    async fn access_snapshot(&self, tx: &mut Tx, state: AccessState) -> Result<Body> {
+        Ok(Body::AccessSnapshot { state, inheritance: inheritance::of_space(tx, self.space).await? })
     }
 
     fn is_current(&self, current: Option<&SectionRow>, digest: Digest) -> bool {
@@ -203,7 +208,7 @@ async fn snapshot_of(tx: &mut Tx, book: &Book<'_>, section: Section, row: &Secti
     let digest = Digest::parse(&row.state_digest).map_err(|e| Error::Document(e.to_string()))?;
     let unreadable = |e: serde_json::Error| Error::Document(format!("stored state of {name}: {e}"));
     let body = match section {
-        Section::Access => Body::AccessSnapshot { state: serde_json::from_str(&row.state).map_err(unreadable)? },
+        Section::Access => book.access_snapshot(tx, serde_json::from_str(&row.state).map_err(unreadable)?).await?,
         Section::Authentication => Body::AuthenticationSnapshot { state: serde_json::from_str(&row.state).map_err(unreadable)? },
         Section::Unknown => return Err(Error::Document("unknown section".into())),
     };

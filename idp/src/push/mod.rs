@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod handshake;
 mod hub;
+mod inheritance;
 mod projector;
 mod receive;
 mod reports;

@@ -280,6 +280,10 @@ async fn put_candidates(tx: &mut Tx, c: &Peer, list: &[AdoptionCandidate], now: 
             continue;
         }
         adoption::put(tx, &c.space, &person, &candidate.account, &text, now).await?;
+        // Whoever waits for a decision has no account: a link of an earlier agent would forbid the decision.
+        if known.links.contains_key(&person) {
+            links::remove(tx, &c.space, &person).await?;
+        }
         named.insert((person, candidate.account.clone()));
     }
     for old in adoption::of_space(tx, &c.space).await? {

@@ -103,6 +103,15 @@ pub async fn put(tx: &mut Tx, link: &LinkRow) -> Result<()> {
     .await
 }
 
+/// Forgets one link: the Space's agent knows no account of the person.
+///
+/// # Errors
+/// Any storage error.
+pub async fn remove(tx: &mut Tx, space: &SpaceId, person: &PersonId) -> Result<()> {
+    tx.exec(sql!("DELETE FROM account_link WHERE space_id = $1 AND person_id = $2"), &[space, person]).await?;
+    Ok(())
+}
+
 /// Forgets all links of a Space: its agent was enrolled at another installation, so old account ids mean nothing.
 ///
 /// # Errors

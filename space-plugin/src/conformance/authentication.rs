@@ -62,7 +62,7 @@ pub(super) async fn keeps_and_replaces_the_secret(bench: &dyn Bench) -> Outcome 
     ensure!(changes.is_empty(), "the same again was written: {changes:?}");
     adapter.set_authentication(&set_up(Some("s3cret-two"))).await.works("replace")?;
     ensure!(bench.client_secret().await.as_deref() == Some("s3cret-two"), "the secret was not replaced");
-    let backup = adapter.back_up_authentication().await.works("back up")?;
+    let backup = adapter.back_up_authentication(ISSUER).await.works("back up")?;
     let text = serde_json::to_string(&backup).map_err(|error| error.to_string())?;
     ensure!(!text.contains("s3cret"), "a secret can be read: {text}");
     Ok(())
@@ -85,7 +85,7 @@ pub(super) async fn brings_back_what_was(bench: &dyn Bench) -> Outcome {
     bench.configure(true, "https://old.example", "old", None).await;
     let before = adapter.authentication().await.works("read")?;
     let others = bench.other_settings().await;
-    let backup = adapter.back_up_authentication().await.works("back up")?;
+    let backup = adapter.back_up_authentication(ISSUER).await.works("back up")?;
     // It travels through a file.
     let text = serde_json::to_string(&backup).map_err(|error| error.to_string())?;
     let backup: Backup = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -107,7 +107,7 @@ pub(super) async fn keeps_the_secret_of_the_backup(bench: &dyn Bench) -> Outcome
         return Ok(());
     }
     bench.configure(true, "https://old.example", "old", Some("of-the-owner")).await;
-    let backup = adapter.back_up_authentication().await.works("back up")?;
+    let backup = adapter.back_up_authentication(ISSUER).await.works("back up")?;
     adapter.set_authentication(&set_up(None)).await.works("set")?;
     adapter.restore_authentication(&backup).await.works("restore")?;
     ensure!(bench.client_secret().await.as_deref() == Some("of-the-owner"), "the owner's secret is gone");

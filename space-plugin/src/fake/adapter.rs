@@ -31,9 +31,9 @@ impl SpaceAdapter for FakeSpace {
         self.leave("set_authentication", outcome)
     }
 
-    async fn back_up_authentication(&self) -> Result<Backup> {
+    async fn back_up_authentication(&self, ours: &str) -> Result<Backup> {
         self.enter("back_up_authentication").await?;
-        Ok(self.state().back_up())
+        Ok(self.state().back_up(ours))
     }
 
     async fn restore_authentication(&self, backup: &Backup) -> Result<()> {
@@ -53,8 +53,9 @@ impl SpaceAdapter for FakeSpace {
 
     async fn accounts(&self) -> Result<Vec<Account>> {
         self.enter("accounts").await?;
+        let hidden = self.hidden();
         let state = self.state();
-        Ok(state.accounts.keys().filter_map(|id| state.account(id)).collect())
+        Ok(state.accounts.keys().filter(|id| !hidden.contains(*id)).filter_map(|id| state.account(id)).collect())
     }
 
     async fn account(&self, id: &str) -> Result<Option<Account>> {
@@ -95,10 +96,21 @@ impl SpaceAdapter for FakeSpace {
         self.leave("end_sessions", outcome)
     }
 
+    async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>> {
+        self.enter("created_service_accounts").await?;
+        let state = self.state();
+        if !state.description.capabilities.contains(&Capability::EventCursor) {
+            return Err(AdapterError::Unsupported("tell who created its accounts"));
+        }
+        let created = |stored: &Stored| stored.service && stored.active && stored.created_by.as_deref() == Some(account);
+        Ok(state.accounts.iter().filter(|(_, stored)| created(stored)).filter_map(|(id, _)| state.account(id)).collect())
+    }
+
     async fn teams(&self) -> Result<Vec<Team>> {
         self.enter("teams").await?;
+        let hidden = self.hidden();
         let state = self.state();
-        Ok(state.teams.keys().filter_map(|id| state.team(id)).collect())
+        Ok(state.teams.keys().filter(|id| !hidden.contains(*id)).filter_map(|id| state.team(id)).collect())
     }
 
     async fn team(&self, id: &str) -> Result<Option<Team>> {

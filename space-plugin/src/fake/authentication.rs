@@ -92,10 +92,11 @@ impl State {
         Ok(after)
     }
 
-    pub fn back_up(&self) -> Backup {
+    pub fn back_up(&self, ours: &str) -> Backup {
         let settings = &self.settings;
+        let enabled = settings.enabled && settings.issuer.trim_end_matches('/') != ours.trim_end_matches('/');
         let provider = json!({
-            "Id": self.provider.section, "IsEnabled": settings.enabled, "Issuer": settings.issuer, "ClientId": settings.client_id,
+            "Id": self.provider.section, "IsEnabled": enabled, "Issuer": settings.issuer, "ClientId": settings.client_id,
             "ClientSecret": {"HasValue": settings.client_secret.is_some(), "NewValue": null},
             "AllowAutoUserCreation": settings.auto_user_creation,
         });

@@ -2,7 +2,7 @@
 
 use super::FakeSpace;
 use crate::adapter::{AdapterError, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -10,7 +10,14 @@ pub(super) struct Faults {
     latency: Duration,
     planned: Vec<Planned>,
     calls: BTreeMap<&'static str, u64>,
+    /// Calls that never answer, by method.
+    hangs: BTreeMap<String, u32>,
+    /// Ids that lists leave out.
+    hidden: BTreeSet<String>,
 }
+
+/// How long a call hangs: longer than any test waits.
+const HANGS: Duration = Duration::from_secs(86_400);
 
 struct Planned {
     operation: Option<String>,
@@ -40,9 +47,26 @@ impl FakeSpace {
         self.faults().planned.push(Planned { operation: Some(operation.into()), done: true, left: calls, error });
     }
 
+    /// The next `calls` calls of one method of [`SpaceAdapter`](crate::SpaceAdapter) hang for a day and then do nothing.
+    pub fn hang_next_of(&self, operation: &str, calls: u32) {
+        self.faults().hangs.insert(operation.into(), calls);
+    }
+
+    /// From now on lists leave these accounts and teams out, although they exist.
+    pub fn hide_from_lists(&self, ids: &[&str]) {
+        self.faults().hidden = ids.iter().map(|id| (*id).to_owned()).collect();
+    }
+
+    pub(super) fn hidden(&self) -> BTreeSet<String> {
+        self.faults().hidden.clone()
+    }
+
     /// Forgets all planned failures.
     pub fn heal(&self) {
-        self.faults().planned.clear();
+        let mut faults = self.faults();
+        faults.planned.clear();
+        faults.hangs.clear();
+        faults.hidden.clear();
     }
 
     /// How often a method of [`SpaceAdapter`](crate::SpaceAdapter) was called, failures included.
@@ -65,6 +89,10 @@ impl FakeSpace {
     /// The start of every adapter call.
     pub(super) async fn enter(&self, operation: &'static str) -> Result<()> {
         let (latency, failure) = self.faults().enter(operation);
+        if latency == HANGS {
+            tokio::time::sleep(latency).await;
+            return Err(AdapterError::Unavailable { message: "no answer".into(), retry_after_ms: None });
+        }
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
@@ -80,6 +108,10 @@ impl FakeSpace {
 impl Faults {
     fn enter(&mut self, operation: &'static str) -> (Duration, Option<AdapterError>) {
         *self.calls.entry(operation).or_default() += 1;
+        if let Some(left) = self.hangs.get_mut(operation).filter(|left| **left > 0) {
+            *left -= 1;
+            return (HANGS, None);
+        }
         (self.latency, self.take(operation, false))
     }
 

@@ -21,6 +21,8 @@ pub struct LocalAccount {
     pub keys: Vec<String>,
     /// Ids of teams it becomes a member of; unknown ones are skipped.
     pub teams: Vec<String>,
+    /// Id of the account that creates it.
+    pub created_by: Option<String>,
 }
 
 impl LocalAccount {
@@ -48,6 +50,7 @@ impl FakeSpace {
             keys,
             sessions: 0,
             password: (!new.service).then(|| "local".into()),
+            created_by: new.created_by,
         };
         state.accounts.insert(id.clone(), stored);
         state.record("account.created", &id, SOMEBODY);

@@ -91,10 +91,12 @@ impl OctopusAdapter {
         not_held(&seen, set_up).map_or(Ok(seen), |what| Err(AdapterError::NotHeld(what.into())))
     }
 
-    pub(super) async fn read_backup(&self, api: &Api<'_>) -> Result<Backup> {
+    pub(super) async fn read_backup(&self, api: &Api<'_>, ours: &str) -> Result<Backup> {
         let mut sections = Vec::new();
         for section in [self.find_section(api).await?, self.section(api, GLOBAL).await?] {
-            sections.push((text(&section, "Id")?.to_owned(), self.read_values(api, &section).await?));
+            let mut values = self.read_values(api, &section).await?;
+            forget_us(&mut values, ours)?;
+            sections.push((text(&section, "Id")?.to_owned(), values));
         }
         Ok(Backup { sections })
     }
@@ -127,6 +129,15 @@ fn values_link(section: &Value) -> Result<&str> {
 /// Whether a `SensitiveValue` holds something.
 fn has_value(secret: &Value) -> bool {
     flag(secret, "HasValue", false)
+}
+
+/// Settings that point at `ours` were written by an earlier agent: before ODCM the provider was, as far as anybody knows, off.
+fn forget_us(values: &mut Value, ours: &str) -> Result<()> {
+    let issuer = optional(values, "Issuer");
+    if !issuer.is_empty() && issuer.trim_end_matches('/') == ours.trim_end_matches('/') {
+        set(values, "IsEnabled", false)?;
+    }
+    Ok(())
 }
 
 fn close_self_service(values: &mut Value) -> Result<()> {

@@ -6,8 +6,9 @@ use super::describe::Root;
 use super::json::{optional, text, texts};
 use super::links::{expand, link, with_query};
 use super::paging::items;
-use crate::adapter::{AdapterError, Change, Result};
+use crate::adapter::{Account, AdapterError, Change, Result};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The documented ids of the event group "Document events". Documents are picked here and not by the server: of the ids for
 /// `documentTypes` only `Users` is documented.
@@ -17,6 +18,8 @@ const DOCUMENTS: [&str; 6] = ["users-", "teams-", "scopeduserroles-", "userroles
 /// More than this is no hint any more.
 const MAX_EVENTS: usize = 2000;
 const TAKE: &str = "200";
+/// Pages of events that are read to find what somebody created.
+const MAX_PAGES: usize = 20;
 
 impl OctopusAdapter {
     pub(super) async fn read_changes(&self, api: &Api<'_>, cursor: Option<&str>) -> Result<(Vec<Change>, String)> {
@@ -74,6 +77,33 @@ impl OctopusAdapter {
         Ok(any.then_some((changes, newest)))
     }
 
+    /// The active service accounts that `account` created, as the events tell.
+    pub(super) async fn read_created_services(&self, api: &Api<'_>, account: &str) -> Result<Vec<Account>> {
+        let root = self.root(api).await?;
+        if !Self::can_ask(&root, "Events", "users") {
+            return Err(AdapterError::Unsupported("tell who created its accounts"));
+        }
+        let mut next = Some(address(&root, &[("take", TAKE), ("users", account), ("documentTypes", "Users")])?);
+        let (mut ids, mut pages) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(page) = next {
+            if pages.len() >= MAX_PAGES || !pages.insert(page.clone()) {
+                return Err(AdapterError::Unsupported("tell who created its accounts: there are too many events"));
+            }
+            let page = api.get(&page).await?;
+            next = link(&page, "Page.Next").map(Into::into);
+            // Whatever the server makes of the filter.
+            let theirs = items(&page)?.iter().filter(|e| optional(e, "UserId") == account && optional(e, "Category") == "Created");
+            let users = theirs.flat_map(|event| texts(event, "RelatedDocumentIds")).filter(|id| is_user(id));
+            ids.extend(users.map(str::to_owned));
+        }
+        ids.remove(account);
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(self.read_account(api, &id).await?.filter(|a| a.service && a.active));
+        }
+        Ok(found)
+    }
+
     /// Number of the newest event, 0 when there is none.
     async fn newest(&self, api: &Api<'_>, root: &Root) -> Result<u64> {
         let page = api.get(&address(root, &[("take", "1")])?).await?;
@@ -90,6 +120,10 @@ fn address(root: &Root, values: &[(&str, &str)]) -> Result<String> {
     }
     all.extend(super::describe::EVERYWHERE);
     Ok(with_query(expand(template, &all)?, &super::describe::EVERYWHERE))
+}
+
+fn is_user(id: &str) -> bool {
+    id.to_lowercase().starts_with("users-")
 }
 
 fn anything() -> Change {

@@ -119,7 +119,8 @@ impl SpaceAdapter for OctopusAdapter {
     }
 
     async fn installation_id(&self) -> Result<String> {
-        self.server_installation(&self.api(Lane::Normal)).await
+        // Asked before removals, too: it must not wait where they need not.
+        self.server_installation(&self.api(Lane::Removal)).await
     }
 
     async fn provider(&self) -> Result<Provider> {
@@ -136,8 +137,8 @@ impl SpaceAdapter for OctopusAdapter {
         self.write_authentication(&api, set_up).await
     }
 
-    async fn back_up_authentication(&self) -> Result<Backup> {
-        self.read_backup(&self.api(Lane::Normal)).await
+    async fn back_up_authentication(&self, ours: &str) -> Result<Backup> {
+        self.read_backup(&self.api(Lane::Normal), ours).await
     }
 
     async fn restore_authentication(&self, backup: &Backup) -> Result<()> {
@@ -181,6 +182,10 @@ impl SpaceAdapter for OctopusAdapter {
 
     async fn end_sessions(&self, account: &str) -> Result<()> {
         self.revoke_sessions(&self.api(Lane::Removal), account).await
+    }
+
+    async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>> {
+        self.read_created_services(&self.api(Lane::Removal), account).await
     }
 
     async fn teams(&self) -> Result<Vec<Team>> {

@@ -18,6 +18,8 @@ const QUICK: Duration = Duration::from_millis(100);
 /// The rate is changed at most this often.
 const STEP: Duration = Duration::from_secs(5);
 const MAX_HALVINGS: u32 = 4;
+/// A server cannot keep removals away for longer than this at a time: nobody's access may outlast its end by an hour.
+const LONGEST_HOLD_OF_REMOVALS: Duration = Duration::from_secs(10);
 /// Latencies that make a median.
 const REMEMBERED: usize = 15;
 
@@ -76,11 +78,13 @@ impl Pace {
         Ok(Slot { pace: self, _permits: (all, normal) })
     }
 
-    /// Sends nothing for this long.
+    /// Sends nothing for this long; a removal tries again sooner, whatever the server asked for.
     pub fn hold(&self, wait: Duration) {
-        let until = Instant::now() + wait;
+        let now = Instant::now();
         let mut meter = self.meter();
-        meter.held = Some(meter.held.map_or(until, |before| before.max(until)));
+        let later = |held: Option<Instant>, until: Instant| Some(held.map_or(until, |before| before.max(until)));
+        meter.held = later(meter.held, now + wait);
+        meter.held_removals = later(meter.held_removals, now + wait.min(LONGEST_HOLD_OF_REMOVALS));
     }
 
     fn meter(&self) -> MutexGuard<'_, Meter> {
@@ -100,6 +104,7 @@ struct Meter {
     /// Starts within the last second.
     starts: VecDeque<Instant>,
     held: Option<Instant>,
+    held_removals: Option<Instant>,
     /// The newest latencies, oldest first, and their usual median, in seconds.
     latencies: VecDeque<f64>,
     usual: Option<f64>,
@@ -110,11 +115,15 @@ struct Meter {
 impl Meter {
     /// Counts a start now, or says how long to wait before asking again.
     fn start(&mut self, now: Instant, lane: Lane) -> Result<Option<Duration>> {
-        if let Some(left) = self.held.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero()) {
+        let held = match lane {
+            Lane::Normal => &mut self.held,
+            Lane::Removal => &mut self.held_removals,
+        };
+        if let Some(left) = held.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero()) {
             let retry_after_ms = Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
             return Err(AdapterError::Unavailable { message: "the server asked to be left alone".into(), retry_after_ms });
         }
-        self.held = None;
+        *held = None;
         while self.starts.front().is_some_and(|start| now.saturating_duration_since(*start) >= SECOND) {
             self.starts.pop_front();
         }
@@ -223,5 +232,16 @@ mod tests {
         pace.hold(Duration::from_secs(5));
         let refused = pace.enter(Lane::Removal).await.err().unwrap();
         assert!(matches!(refused, AdapterError::Unavailable { retry_after_ms: Some(4000..=5000), .. }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_hour_of_silence_is_ten_seconds_for_removals() {
+        let pace = Pace::default();
+        pace.hold(Duration::from_secs(3600));
+        assert!(pace.enter(Lane::Removal).await.is_err());
+        tokio::time::sleep(LONGEST_HOLD_OF_REMOVALS).await;
+        assert!(pace.enter(Lane::Removal).await.is_ok(), "somebody's access ends");
+        let refused = pace.enter(Lane::Normal).await.err().unwrap();
+        assert!(matches!(refused, AdapterError::Unavailable { retry_after_ms: Some(3_589_000..), .. }), "{refused:?}");
     }
 }

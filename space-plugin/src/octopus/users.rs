@@ -7,9 +7,12 @@ use super::links::{expand, link};
 use super::paging::{self, TAKE};
 use crate::adapter::{Account, AccountChange, AdapterError, NewAccount, Result};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const LONGEST_NAME: usize = 64;
 const LONGEST_EMAIL: usize = 256;
+/// How long reading an inactive account waits for the name of our provider.
+const SETTINGS: Duration = Duration::from_secs(5);
 
 impl OctopusAdapter {
     async fn users_template(&self, api: &Api<'_>) -> Result<String> {
@@ -23,6 +26,22 @@ impl OctopusAdapter {
             Err(AdapterError::Denied(_) | AdapterError::Unsupported(_)) => Ok(String::new()),
             Err(error) => Err(error),
         }
+    }
+
+    /// The name as far as it is known without asking: taking access away must not depend on the server's settings. Which
+    /// sign-ins an inactive account has is read again before it is activated.
+    fn known_name(&self) -> String {
+        let known = self.cache().provider.as_ref().map(|(_, found)| found.provider.name.clone());
+        known.unwrap_or_default()
+    }
+
+    /// The name for reading one account. For an inactive one, as read back after a loss, the settings may fail or hang.
+    async fn name_for(&self, api: &Api<'_>, user: &Value) -> Result<String> {
+        if flag(user, "IsActive", true) {
+            return self.our_name(api).await;
+        }
+        let asked = tokio::time::timeout(SETTINGS, self.our_name(api)).await;
+        Ok(asked.ok().and_then(Result::ok).unwrap_or_else(|| self.known_name()))
     }
 
     pub(super) async fn list_accounts(&self, api: &Api<'_>) -> Result<Vec<Account>> {
@@ -52,7 +71,7 @@ impl OctopusAdapter {
 
     pub(super) async fn read_account(&self, api: &Api<'_>, id: &str) -> Result<Option<Account>> {
         let Some(user) = self.read_user(api, id).await? else { return Ok(None) };
-        account(&user, &self.our_name(api).await?).map(Some)
+        account(&user, &self.name_for(api, &user).await?).map(Some)
     }
 
     /// Users with exactly this name; the server's filter finds parts of it, too, and in other fields.
@@ -108,7 +127,12 @@ impl OctopusAdapter {
         }
         let names_provider = change.ensure_our_identity || change.remove_foreign_identities;
         // Deactivating must not depend on anything else.
-        let provider = if names_provider { self.identity_provider(api).await? } else { self.our_name(api).await? };
+        let only_off = change.active == Some(false) && change.email.is_none() && change.username.is_none();
+        let provider = match (names_provider, only_off) {
+            (true, _) => self.identity_provider(api).await?,
+            (false, true) => self.known_name(),
+            (false, false) => self.our_name(api).await?,
+        };
         let before = self.need_user(api, id).await?;
         let mut after = before.clone();
         edit(&mut after, change, &provider)?;

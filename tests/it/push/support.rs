@@ -416,7 +416,7 @@ pub fn position(signed: &SignedDocument) -> Position {
 
 pub fn snapshot_state(document: &Document) -> &AccessState {
     match &document.body {
-        DocumentBody::AccessSnapshot { state } => state,
+        DocumentBody::AccessSnapshot { state, .. } => state,
         other => panic!("{other:?}"),
     }
 }
@@ -424,7 +424,7 @@ pub fn snapshot_state(document: &Document) -> &AccessState {
 /// The state after a document of section access.
 pub fn after(state: &AccessState, document: &Document) -> AccessState {
     let after = match &document.body {
-        DocumentBody::AccessSnapshot { state } => state.clone(),
+        DocumentBody::AccessSnapshot { state, .. } => state.clone(),
         DocumentBody::AccessDelta { delta } => state.apply(delta),
         other => panic!("{other:?}"),
     };

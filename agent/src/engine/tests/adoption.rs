@@ -171,6 +171,55 @@ async fn a_lost_answer_makes_no_second_account_and_no_candidate() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_answer_and_a_revocation_leave_no_account_behind() {
+    for restart in [false, true] {
+        let mut rig = Rig::new();
+        rig.go().await;
+        let (none, one) = (state(&[], &[]), state(&["ann"], &[]));
+        rig.apply(&none).await;
+        rig.space.lose_answers_of("create_account", 1, busy());
+        rig.change(&none, &one).await;
+        if restart {
+            rig.kill().await;
+            rig.go().await;
+        }
+        assert_eq!(rig.active("ann"), Some(true), "made, and nobody knows");
+        let ack = rig.change(&one, &none).await;
+        rig.pass(Duration::from_secs(60)).await;
+        assert_eq!(rig.active("ann"), Some(false), "restart: {restart}: {ack:?}");
+        let id = rig.id("ann");
+        rig.apply(&one).await;
+        assert_eq!((rig.id("ann"), rig.active("ann")), (id, Some(true)), "it is hers");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_takes_effect_after_the_revocation_is_found() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let (none, one) = (state(&[], &[]), state(&["ann"], &[]));
+    rig.apply(&none).await;
+    rig.space.hang_next_of("create_account", 1);
+    let document = rig.odcm.delta(1, &none, &one);
+    rig.say(&document).await;
+    rig.pass(Duration::from_secs(1)).await;
+    rig.apply(&none).await;
+    rig.pass(Duration::from_secs(12)).await;
+    let late = LocalAccount {
+        identities: vec![("Generic OIDC".into(), "ann@x.example".into())],
+        ..LocalAccount::person("ann", "ann@x.example")
+    };
+    rig.space.create_local_account(late);
+    rig.pass(Duration::from_secs(15)).await;
+    assert_eq!(rig.active("ann"), Some(false));
+    // And an intent does not live for ever.
+    rig.pass(Duration::from_secs(100)).await;
+    let calls = rig.space.calls_of("accounts");
+    rig.pass(Duration::from_secs(300)).await;
+    assert!(rig.space.calls_of("accounts") - calls <= 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_newly_bound_team_is_swept_after_confirmation_only() {
     let mut rig = Rig::new();
     let team = rig.space.create_team("Deployers", None);

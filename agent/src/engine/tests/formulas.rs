@@ -56,6 +56,8 @@ struct ModelTeam {
     members: BTreeSet<&'static str>,
     binds: BTreeSet<&'static str>,
     bound: bool,
+    /// Groups that bound it and that it still names, taken back or not.
+    bound_by: BTreeSet<&'static str>,
     /// There before the team was bound, not confirmed.
     unswept: BTreeSet<&'static str>,
     by_agent: BTreeSet<&'static str>,
@@ -75,9 +77,11 @@ impl Model {
         let granted = self.granted.clone();
         self.linked.extend(granted.iter().copied());
         for team in &mut self.teams {
+            team.bound_by.extend(team.binds.iter().filter(|g| self.published.contains_key(*g)));
+            team.bound_by.retain(|g| team.binds.contains(g));
             let groups: Vec<_> = team.binds.iter().filter_map(|g| self.published.get(g)).collect();
             let wanted: BTreeSet<&str> = groups.iter().flat_map(|m| m.iter().copied()).filter(|p| granted.contains(p)).collect();
-            let bound = !groups.is_empty();
+            let bound = !team.bound_by.is_empty();
             if bound {
                 let extra: BTreeSet<&str> =
                     team.members.iter().filter(|m| **m != STRANGER && !wanted.contains(*m)).copied().collect();

@@ -1,7 +1,8 @@
 //! Losing the last grant (rules A9), and local decisions (rules A4).
 
 use crate::testkit::{Rig, busy, state};
-use odcm_space_plugin::{AdapterError, Capability, fake::FakeSpace};
+use odcm_space_plugin::fake::{FakeSpace, LocalAccount};
+use odcm_space_plugin::{AdapterError, Capability};
 use odcm_wire::latest::{DriftAction, ItemState, ReportKind};
 use std::time::Duration;
 
@@ -81,6 +82,63 @@ async fn a_key_that_stays_is_residual_access() {
     let ack = rig.change(&one, &state(&[], &[])).await;
     let item = ack.items.iter().find(|i| i.item == "person/ann").unwrap();
     assert!(item.residual.iter().any(|r| r.contains("script")), "{item:?}");
+
+    // A new grant would revive it: the account stays inactive until somebody deleted the key.
+    rig.space.fail_next_of("delete_api_key", 1000, AdapterError::Denied("ApiKeyDelete".into()));
+    let ack = rig.apply(&one).await;
+    let item = ack.items.iter().find(|i| i.item == "person/ann").unwrap();
+    assert_eq!((item.state, rig.active("ann")), (ItemState::Failed, Some(false)));
+    assert!(item.message.as_ref().unwrap().contains("API key"), "{item:?}");
+    rig.space.heal();
+    rig.pass(Duration::from_secs(400)).await;
+    assert!(rig.active("ann") == Some(true) && rig.space.stored_account(&rig.id("ann")).unwrap().keys.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_after_the_loss_dies_with_it() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let (one, none) = (state(&["ann"], &[]), state(&[], &[]));
+    rig.apply(&one).await;
+    rig.change(&one, &none).await;
+    let id = rig.id("ann");
+    let leftovers = |rig: &Rig| {
+        let account = rig.space.stored_account(&id).unwrap();
+        (account.active, account.keys.len(), account.sessions)
+    };
+    // Activated by hand, used, found.
+    rig.space.set_local_active(&id, true).unwrap();
+    rig.space.create_api_key(&id, "by hand").unwrap();
+    rig.space.open_session(&id).unwrap();
+    rig.pass(Duration::from_secs(15)).await;
+    assert_eq!(leftovers(&rig), (false, 0, 0));
+    // Made while the account was inactive, which no look shows.
+    rig.space.create_api_key(&id, "by an administrator").unwrap();
+    rig.space.open_session(&id).unwrap();
+    rig.apply(&one).await;
+    assert_eq!(leftovers(&rig), (true, 0, 0), "a new grant revives neither");
+}
+
+#[tokio::test(start_paused = true)]
+async fn service_accounts_that_a_person_made_are_named() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let one = state(&["ann", "bob"], &[]);
+    rig.apply(&one).await;
+    let (ann, bob) = (rig.id("ann"), rig.id("bob"));
+    for (name, by, service) in [("robot", &ann, true), ("hers", &ann, false), ("other", &bob, true)] {
+        let made = LocalAccount { service, created_by: Some(by.clone()), ..LocalAccount::person(name, "") };
+        rig.space.create_local_account(made);
+    }
+    let ack = rig.change(&one, &state(&["bob"], &[])).await;
+    let item = ack.items.iter().find(|i| i.item == "person/ann").unwrap();
+    let named: Vec<_> = item.residual.iter().filter(|r| r.contains("service account")).collect();
+    assert!(named.len() == 1 && named[0].contains("robot"), "{item:?}");
+    assert_eq!(rig.active("robot"), Some(true), "named, not touched");
+    rig.space.fail_next_of("created_service_accounts", 1, busy());
+    let ack = rig.apply(&state(&[], &[])).await;
+    let item = ack.items.iter().find(|i| i.item == "person/bob").unwrap();
+    assert!(item.state == ItemState::Applied && item.residual.iter().any(|r| r.contains("cannot be determined")), "{item:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,9 +5,12 @@ mod channel;
 mod crash;
 mod documents;
 mod drift;
+mod fixed;
 mod formulas;
+mod inherit;
 mod losing;
 mod offline;
+mod refused;
 mod sign_in;
 
 use crate::testkit::{Rig, state};

@@ -1,6 +1,6 @@
 //! Signed documents: one section of one Space at one revision.
 
-use super::{AccessDelta, AccessState, AuthenticationState, Millis, VERSION};
+use super::{AccessDelta, AccessState, AuthenticationState, Inheritance, Millis, VERSION};
 use crate::Digest;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,10 @@ pub enum Body {
     AccessSnapshot {
         /// The state.
         state: AccessState,
+        /// What an earlier agent of this Space left behind; beside the state, so that it counts neither in the state's
+        /// digest nor in differences.
+        #[serde(default, skip_serializing_if = "Inheritance::is_empty")]
+        inheritance: Inheritance,
     },
     /// What changed in section *access* since `base_revision`.
     AccessDelta {
@@ -229,7 +233,7 @@ mod tests {
             installation_id: "i".into(),
             confirmation: None,
             state_digest: AccessState::default().digest().unwrap(),
-            body: Body::AccessSnapshot { state: AccessState::default() },
+            body: Body::AccessSnapshot { state: AccessState::default(), inheritance: Inheritance::default() },
         }
     }
 

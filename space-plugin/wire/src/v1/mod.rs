@@ -3,6 +3,7 @@
 mod access;
 mod authentication;
 mod document;
+mod inheritance;
 mod message;
 mod projection;
 mod report;
@@ -10,6 +11,7 @@ mod report;
 pub use access::{AccessDelta, AccessState, AdoptionDecision, Group, Interval, Person};
 pub use authentication::AuthenticationState;
 pub use document::{Body, Document, DocumentError, MAX_DOCUMENT_BYTES, Offline, Section, SignedDocument};
+pub use inheritance::{FormerLink, FormerTeam, Inheritance};
 pub use message::{
     Challenge, EnrolmentAccepted, EnrolmentRequest, FleetKey, FromAgent, FromServer, Heartbeat, Hello, MAX_MESSAGE_BYTES,
     Position, Probe, Proof, RefusalCode, Refused, Welcome, proof_bytes,
