@@ -35,7 +35,8 @@ fn how_often_it_looks_is_the_operators_choice() {
     assert_eq!(run(&[]).unwrap(), Timing::default());
     let given = run(&["--look-seconds", "30", "--full-read-seconds", "3600"]).unwrap();
     assert_eq!((given.tick, given.full), (Duration::from_secs(30), Duration::from_secs(3600)));
-    for wrong in [["--look-seconds", "0"], ["--look-seconds", "61"], ["--full-read-seconds", "29"], ["--full-read-seconds", "x"]] {
+    for wrong in [["--look-seconds", "0"], ["--look-seconds", "61"], ["--full-read-seconds", "29"], ["--full-read-seconds", "x"]]
+    {
         let text = run(&wrong).unwrap_err();
         assert!(text.contains(wrong[0]), "{text}");
     }

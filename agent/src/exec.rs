@@ -21,6 +21,8 @@ pub(crate) struct Done {
     pub cleaned: bool,
     /// What could not be ended.
     pub residual: Vec<String>,
+    /// The account to adopt has administrator rights, which the local policy forbids.
+    pub administrator: bool,
     /// API keys among it.
     pub keys_left: Vec<String>,
     /// Accounts of a team step that failed.
@@ -39,6 +41,7 @@ pub(crate) async fn run(space: Arc<dyn SpaceAdapter>, step: Step, accounts: BTre
         team: None,
         cleaned: false,
         residual: Vec::new(),
+        administrator: false,
         keys_left: Vec::new(),
         failed: BTreeMap::new(),
         error: None,
@@ -52,9 +55,16 @@ pub(crate) async fn run(space: Arc<dyn SpaceAdapter>, step: Step, accounts: BTre
         Step::Update { account, change, cleanup, delete_keys, .. } => {
             update(&*space, &mut done, account, change, *cleanup, *delete_keys).await
         }
-        Step::Adopt { account, change, reset_password, delete_keys, .. } => {
+        Step::Adopt { account, change, reset_password, delete_keys, forbidden, .. } => {
             let change = AccountChange { password: password.filter(|_| *reset_password), ..change.clone() };
-            update(&*space, &mut done, account, &change, true, *delete_keys).await
+            match has_rights_of(&*space, account, forbidden).await {
+                Ok(true) => {
+                    done.administrator = true;
+                    Ok(())
+                }
+                Ok(false) => update(&*space, &mut done, account, &change, true, *delete_keys).await,
+                Err(e) => Err(e),
+            }
         }
         Step::Remove { team, accounts } => members(&*space, &mut done, team, accounts, false).await,
         Step::Add { team, .. } => {
@@ -108,7 +118,9 @@ async fn deactivate(
 /// Service accounts that the person made and that still work: they are nobody's to deactivate, but somebody should know.
 async fn service_accounts(space: &dyn SpaceAdapter, id: &str) -> Vec<String> {
     match space.created_service_accounts(id).await {
-        Ok(found) => found.into_iter().map(|a| format!("service account {} ({}), which this person created", a.username, a.id)).collect(),
+        Ok(found) => {
+            found.into_iter().map(|a| format!("service account {} ({}), which this person created", a.username, a.id)).collect()
+        }
         Err(e) => vec![format!("service accounts that this person created: cannot be determined ({e})")],
     }
 }
@@ -141,6 +153,18 @@ async fn end_access(space: &dyn SpaceAdapter, done: &mut Done, id: &str, delete_
     }
     done.cleaned = true;
     Ok(())
+}
+
+/// Whether the account has the rights of one of `teams`. Direct members are known; here it is about external groups.
+async fn has_rights_of(space: &dyn SpaceAdapter, id: &str, teams: &BTreeSet<String>) -> Result<bool, AdapterError> {
+    if teams.is_empty() {
+        return Ok(false);
+    }
+    match space.teams_of(id).await {
+        Ok(found) => Ok(!found.is_disjoint(teams)),
+        Err(AdapterError::Unsupported(_)) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 async fn update(

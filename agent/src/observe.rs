@@ -130,6 +130,8 @@ impl Sight {
         if let Some(accounts) = self.accounts.take() {
             view.accounts = accounts.into_iter().map(|a| (a.id.clone(), a)).collect();
             view.complete = true;
+            // Asked anew when somebody shall be adopted.
+            view.administrators.clear();
         }
         if let Some(teams) = self.teams.take() {
             view.teams = teams.into_iter().map(|t| (t.id.clone(), t)).collect();

@@ -15,10 +15,10 @@ use odcm_space_plugin::{
     MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
 };
 use odcm_wire::latest::{
-    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance, Interval, Millis,
-    Offline, Person, ReportKind, Section, SignedDocument, VERSION,
+    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance,
+    Interval, Millis, Offline, Person, ReportKind, Section, SignedDocument, VERSION,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -201,6 +201,9 @@ impl SpaceAdapter for Mortal {
     }
     async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>> {
         self.0.created_service_accounts(account).await
+    }
+    async fn teams_of(&self, account: &str) -> Result<BTreeSet<String>> {
+        self.0.teams_of(account).await
     }
     async fn teams(&self) -> Result<Vec<Team>> {
         self.0.teams().await

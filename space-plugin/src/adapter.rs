@@ -302,6 +302,9 @@ pub trait SpaceAdapter: Send + Sync {
     /// Service accounts that `account` created and that are active, as far as the Space's own record of changes reaches.
     async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>>;
 
+    /// Ids of the teams whose rights the account has: as a member, or through an external group.
+    async fn teams_of(&self, account: &str) -> Result<BTreeSet<String>>;
+
     /// All teams of all inner spaces and of the system.
     async fn teams(&self) -> Result<Vec<Team>>;
     /// One team.

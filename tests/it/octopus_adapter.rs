@@ -11,7 +11,7 @@ use hands::Hands;
 use odcm_space_plugin::conformance::{self, Bench};
 use odcm_space_plugin::octopus::{OctopusAdapter, OctopusConfig};
 use odcm_space_plugin::{AccountChange, AdapterError, Capability, MemberChange, NewAccount, SpaceAdapter};
-use odcm_tests::standins::octopus::{Switches, UserRole, Version};
+use odcm_tests::standins::octopus::{ExternalGroups, Switches, UserRole, Version};
 use serde_json::json;
 
 fn bob() -> NewAccount {
@@ -301,4 +301,48 @@ async fn a_server_below_a_virtual_directory_is_reached() {
     let off = AccountChange { active: Some(false), ..AccountChange::default() };
     assert!(!adapter.change_account(&account.id, &off).await.unwrap().active);
     assert!(proxy.paths().iter().all(|path| path.starts_with("/deploy/")), "{:?}", proxy.paths());
+}
+
+/// What the events say of service accounts that somebody made; others' accounts and people are not among them.
+#[tokio::test]
+async fn service_accounts_are_found_by_who_made_them() {
+    for version in [Version::OLDEST, Version::new(2025, 4, 100)] {
+        let hands = Hands::start(version, strict()).await;
+        let make = |name: &str, service: bool| {
+            let body = json!({"Username": name, "DisplayName": name, "IsService": service, "IsActive": true});
+            let body = if service { body } else { with(body, "Password", json!("Local-passw0rd")) };
+            (name.to_owned(), body)
+        };
+        for (name, body) in [make("robot", true), make("tired", true), make("carol", false)] {
+            let (status, answer) = hands.call("POST", "/api/users", Some(body)).await;
+            assert_eq!(status, 201, "{name}: {answer}");
+        }
+        hands.set_active(&hands.standin.user("tired").unwrap().id, false).await;
+        let found = hands.adapter.created_service_accounts("Users-1").await.unwrap();
+        let names: Vec<&str> = found.iter().map(|account| account.username.as_str()).collect();
+        assert_eq!(names, ["robot"]);
+        assert_eq!(hands.adapter.created_service_accounts("Users-999").await, Ok(Vec::new()));
+    }
+}
+
+fn with(mut body: serde_json::Value, key: &str, value: serde_json::Value) -> serde_json::Value {
+    body[key] = value;
+    body
+}
+
+/// Rights through an external group count like those of a member.
+#[tokio::test]
+async fn teams_through_external_groups_are_found() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    let carol = hands.create_account("carol", "carol@x.example").await;
+    let team = hands.create_team("Developers", &[&carol], "group-1").await;
+    let other = hands.create_team("Others", &[], "group-2").await;
+    let teams = hands.adapter.teams_of(&carol).await.unwrap();
+    assert!(teams.contains(&team) && !teams.contains(&other), "{teams:?}");
+    hands.standin.edit(|state| {
+        let groups = ["GROUP-2".to_owned()].into();
+        state.external_groups.push(ExternalGroups { user_id: carol.clone(), provider: "Okta".into(), groups });
+    });
+    let teams = hands.adapter.teams_of(&carol).await.unwrap();
+    assert!(teams.contains(&team) && teams.contains(&other), "{teams:?}");
 }

@@ -157,9 +157,11 @@ impl Engine {
         let account = &self.state.records.links.get(person)?.account;
         let scene = self.scene(round)?;
         let index = Index::new(&scene, &self.state.records);
-        let bound = scene.view.teams.values().filter(|t| {
-            t.members.contains(account) && t.external_groups.iter().any(|g| g.id.eq_ignore_ascii_case(group))
-        });
+        let bound = scene
+            .view
+            .teams
+            .values()
+            .filter(|t| t.members.contains(account) && t.external_groups.iter().any(|g| g.id.eq_ignore_ascii_case(group)));
         // Another group of the team may still name the person.
         let mut unwanted = bound.filter(|t| index.bound.get(t.id.as_str()).is_none_or(|b| !b.wanted.contains(person)));
         unwanted.find_map(|team| {

@@ -52,7 +52,7 @@ use crate::state::State;
 use drift::Repairs;
 use odcm_space_plugin::{Description, SpaceAdapter};
 use odcm_wire::latest::{AccessState, FromAgent, FromServer, Millis, Position};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use steps::Retry;
@@ -193,6 +193,8 @@ pub struct Engine {
     who: BTreeMap<String, String>,
     repairs: Repairs,
     key_counts: BTreeMap<String, Option<u32>>,
+    /// Teams of candidates, those through external groups among them.
+    teams_of: BTreeMap<String, BTreeSet<String>>,
 
     sign_in: sign_in::Progress,
     probes: JoinSet<Option<String>>,
@@ -238,6 +240,7 @@ impl Engine {
             who: BTreeMap::new(),
             repairs: Repairs::default(),
             key_counts: BTreeMap::new(),
+            teams_of: BTreeMap::new(),
             sign_in: sign_in::Progress::default(),
             probes: JoinSet::new(),
             told: Told::default(),

@@ -3,7 +3,9 @@
 use super::{Connection, Engine, Input, Standing};
 use crate::clock::Anchor;
 use crate::state::track::{self, Held, Verdict};
-use odcm_wire::latest::{Body, FromAgent, FromServer, Heartbeat, Inheritance, ItemState, Millis, ReportKind, Section, SignedDocument};
+use odcm_wire::latest::{
+    Body, FromAgent, FromServer, Heartbeat, Inheritance, ItemState, Millis, ReportKind, Section, SignedDocument,
+};
 use std::time::Duration;
 
 /// The lease and the time are stored this often; a removal is enforced at its end either way.

@@ -145,10 +145,24 @@ impl Engine {
         self.keys(&steps(plan)).into_values().collect()
     }
 
-    /// Counts the API keys of accounts that wait for a decision, once each: the list shows it (rules A6).
+    /// Counts the API keys of accounts that wait for a decision and asks for their teams, once each: the list shows it
+    /// (rules A6).
     async fn count_keys(&mut self, plan: &Plan, inbox: &mut mpsc::Receiver<Input>) {
         let wanted: BTreeSet<String> = plan.candidates.iter().map(|c| c.account.clone()).collect();
         self.key_counts.retain(|account, _| wanted.contains(account));
+        self.teams_of.retain(|account, _| wanted.contains(account));
+        for account in &wanted {
+            if self.teams_of.contains_key(account) {
+                continue;
+            }
+            let (space, id) = (self.adapter.clone(), account.clone());
+            match self.listen(async move { space.teams_of(&id).await }, inbox).await {
+                Some(Ok(teams)) => self.teams_of.insert(account.clone(), teams),
+                Some(Err(e)) if e.is_temporary() => None,
+                Some(Err(_)) => self.teams_of.insert(account.clone(), BTreeSet::new()),
+                None => return,
+            };
+        }
         for account in wanted {
             if self.key_counts.contains_key(&account) {
                 continue;

@@ -116,7 +116,9 @@ impl Engine {
         }
         self.description = Some(description);
         if self.state.sign_in.backup.is_none() {
-            let Some(backup) = self.listen(space.back_up_authentication(&held.state.issuer), inbox).await else { return Ok(Flow::Broken) };
+            let Some(backup) = self.listen(space.back_up_authentication(&held.state.issuer), inbox).await else {
+                return Ok(Flow::Broken);
+            };
             self.state.sign_in.backup = Some(backup?);
             if !self.save_sign_in() {
                 // Nothing is written before the way back is stored.

@@ -134,8 +134,12 @@ impl Engine {
                 if self.waiting(&person_key(person)) || self.paused(&person_item(person)) {
                     return None;
                 }
-                let creating =
-                    Creating { username: new.username.clone(), email: new.email.clone(), keep_username: *keep_username, missed: 0 };
+                let creating = Creating {
+                    username: new.username.clone(),
+                    email: new.email.clone(),
+                    keep_username: *keep_username,
+                    missed: 0,
+                };
                 self.state.records.creating.insert(person.clone(), creating);
                 if let Some(view) = &mut self.view {
                     view.complete = false;
@@ -189,7 +193,7 @@ impl Engine {
 
     /// Notes what a step read back and what failed.
     fn finished(&mut self, desired: &AccessState, done: Done) {
-        let Done { step, accounts: tried, account, gone, team, cleaned, residual, failed, error, .. } = done;
+        let Done { step, accounts: tried, account, gone, team, cleaned, residual, administrator, failed, error, .. } = done;
         let Some(view) = self.view.as_mut() else { return };
         if let Some(team) = &team {
             view.teams.insert(team.id.clone(), team.clone());
@@ -224,7 +228,10 @@ impl Engine {
                 }
                 self.outcome(person_key(&person), person_item(&person), error, false);
             }
-            Step::Adopt { person, .. } => {
+            Step::Adopt { person, account: id, .. } => {
+                if administrator {
+                    view.administrators.insert(id);
+                }
                 if let (Some(account), None) = (&account, &error) {
                     tracing::info!(person, account = account.id, "account adopted");
                     self.link(desired, &person, account, true);

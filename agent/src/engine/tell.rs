@@ -82,6 +82,11 @@ impl Engine {
         self.told.candidates.truncate(CANDIDATES);
         for candidate in &mut self.told.candidates {
             candidate.api_keys = self.key_counts.get(&candidate.account).copied().flatten();
+            let theirs = self.teams_of.get(&candidate.account).into_iter().flatten();
+            let names = theirs.filter_map(|id| Some(self.view.as_ref()?.teams.get(id)?.name.clone()));
+            candidate.teams.extend(names);
+            candidate.teams.sort();
+            candidate.teams.dedup();
         }
         self.told.sweeps = plan.sweeps;
         self.told.items = items;

@@ -44,6 +44,8 @@ pub struct View {
     pub teams: BTreeMap<String, Team>,
     /// All accounts were read after the last request that makes one: who is not among them does not exist.
     pub complete: bool,
+    /// Accounts that turned out to have administrator rights through an external group.
+    pub administrators: BTreeSet<String>,
 }
 
 /// What a plan is made from, besides the records.
@@ -111,6 +113,9 @@ pub enum Step {
         reset_password: bool,
         /// Delete the API keys.
         delete_keys: bool,
+        /// Teams whose rights the account must not have, also through external groups: those of administrators, unless the
+        /// local policy allows.
+        forbidden: BTreeSet<String>,
     },
     /// Brings an account up to date, or activates it again.
     Update {

@@ -4,7 +4,7 @@ use super::{Index, Plan, Scene, Step, person_item};
 use crate::state::{Link, Off, Records};
 use odcm_space_plugin::{Account, AccountChange, NewAccount};
 use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, ItemState, Person};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts by e-mail address and by user name, both without case.
 struct Names<'a> {
@@ -118,6 +118,7 @@ fn unlinked(scene: &Scene<'_>, index: &Index<'_>, names: &Names<'_>, id: &str, p
                     },
                     reset_password: *reset_password && account.may_have_password,
                     delete_keys: *revoke_api_keys,
+                    forbidden: forbidden(scene),
                 }),
                 Err((state, why)) => plan.note(person_item(id), state, why),
             }
@@ -149,12 +150,20 @@ fn adoptable<'a>(scene: &Scene<'_>, free: &[&'a Account], account: &str) -> Resu
     if found.service {
         return Err((ItemState::Failed, format!("{account} is a service account: never a person's")));
     }
-    let administrator = || scene.view.teams.values().any(|t| t.administrative && t.members.contains(account));
+    let administrator = || {
+        scene.view.administrators.contains(account)
+            || scene.view.teams.values().any(|t| t.administrative && t.members.contains(account))
+    };
     if !scene.policy.adopt_administrators && administrator() {
         let why = format!("{account} has administrator rights; the policy on the agent's host does not allow ODCM to adopt it");
         return Err((ItemState::RefusedByPolicy, why));
     }
     Ok(found)
+}
+
+fn forbidden(scene: &Scene<'_>) -> BTreeSet<String> {
+    let administrative = scene.view.teams.values().filter(|t| t.administrative && !scene.policy.adopt_administrators);
+    administrative.map(|t| t.id.clone()).collect()
 }
 
 fn create(names: &Names<'_>, id: &str, person: &Person, plan: &mut Plan) {

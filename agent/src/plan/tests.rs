@@ -75,7 +75,7 @@ fn scenes() -> impl Strategy<Value = (AccessState, View, Records)> {
             };
             records.links.insert(format!("p{n}"), link);
         }
-        (desired, View { accounts, teams, complete: true }, records)
+        (desired, View { accounts, teams, complete: true, ..View::default() }, records)
     })
 }
 

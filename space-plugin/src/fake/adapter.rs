@@ -1,12 +1,13 @@
 //! The agent's side of a Space in memory.
 
-use super::state::{State, Stored, StoredIdentity};
+use super::state::{State, Stored, StoredIdentity, StoredTeam};
 use super::{AGENT, FakeSpace};
 use crate::adapter::{
     Account, AccountChange, AdapterError, ApiKey, AuthenticationSeen, AuthenticationSetUp, Backup, Capability, Change,
     Description, MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
 };
 use async_trait::async_trait;
+use std::collections::BTreeSet;
 
 #[async_trait]
 impl SpaceAdapter for FakeSpace {
@@ -104,6 +105,17 @@ impl SpaceAdapter for FakeSpace {
         }
         let created = |stored: &Stored| stored.service && stored.active && stored.created_by.as_deref() == Some(account);
         Ok(state.accounts.iter().filter(|(_, stored)| created(stored)).filter_map(|(id, _)| state.account(id)).collect())
+    }
+
+    async fn teams_of(&self, account: &str) -> Result<BTreeSet<String>> {
+        self.enter("teams_of").await?;
+        let state = self.state();
+        let groups = &state.stored(account)?.groups;
+        let theirs = |team: &&StoredTeam| {
+            team.members.contains(account)
+                || team.external_groups.iter().any(|g| groups.iter().any(|k| k.eq_ignore_ascii_case(&g.id)))
+        };
+        Ok(state.teams.iter().filter(|(_, team)| theirs(team)).map(|(id, _)| id.clone()).collect())
     }
 
     async fn teams(&self) -> Result<Vec<Team>> {

@@ -50,6 +50,7 @@ impl FakeSpace {
             keys,
             sessions: 0,
             password: (!new.service).then(|| "local".into()),
+            groups: Vec::new(),
             created_by: new.created_by,
         };
         state.accounts.insert(id.clone(), stored);

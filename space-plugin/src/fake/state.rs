@@ -29,6 +29,8 @@ pub struct Stored {
     pub sessions: u32,
     /// The password, if any was ever set.
     pub password: Option<String>,
+    /// External groups that its provider said at the last sign-in.
+    pub groups: Vec<String>,
     /// Id of the account that created it.
     pub created_by: Option<String>,
 }

@@ -92,7 +92,8 @@ impl OctopusAdapter {
             let page = api.get(&page).await?;
             next = link(&page, "Page.Next").map(Into::into);
             // Whatever the server makes of the filter.
-            let theirs = items(&page)?.iter().filter(|e| optional(e, "UserId") == account && optional(e, "Category") == "Created");
+            let theirs =
+                items(&page)?.iter().filter(|e| optional(e, "UserId") == account && optional(e, "Category") == "Created");
             let users = theirs.flat_map(|event| texts(event, "RelatedDocumentIds")).filter(|id| is_user(id));
             ids.extend(users.map(str::to_owned));
         }

@@ -45,6 +45,7 @@ use locks::Locks;
 use pace::Lane;
 use provider::Found;
 use roles::Administrators;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -186,6 +187,10 @@ impl SpaceAdapter for OctopusAdapter {
 
     async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>> {
         self.read_created_services(&self.api(Lane::Removal), account).await
+    }
+
+    async fn teams_of(&self, account: &str) -> Result<BTreeSet<String>> {
+        self.read_teams_of(&self.api(Lane::Normal), account).await
     }
 
     async fn teams(&self) -> Result<Vec<Team>> {

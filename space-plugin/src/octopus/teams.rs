@@ -54,6 +54,20 @@ impl OctopusAdapter {
         Ok(found)
     }
 
+    /// Teams whose rights a user has, by the user's own list: it names those through external groups, too.
+    pub(super) async fn read_teams_of(&self, api: &Api<'_>, account: &str) -> Result<BTreeSet<String>> {
+        let user = self.need_user(api, account).await?;
+        let template = link(&user, "Teams").ok_or(AdapterError::Unsupported("list the teams of a user"))?;
+        let address = self.root(api).await?.everywhere(template, &[])?;
+        let id = |membership: &Value| {
+            // Older servers call it `Id`.
+            let ids = [optional(membership, "TeamId"), optional(membership, "Id")];
+            let found = ids.into_iter().find(|id| !id.is_empty());
+            found.ok_or_else(|| AdapterError::Garbage("a team membership without the id of its team".into()))
+        };
+        paging::all(api, &address).await?.iter().map(id).collect()
+    }
+
     async fn read_team_document(&self, api: &Api<'_>, id: &str) -> Result<Option<Value>> {
         if !is_id(id) {
             return Ok(None);

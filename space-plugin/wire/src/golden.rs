@@ -160,10 +160,8 @@ fn wire_version_1_is_frozen() {
     check("document-access-snapshot", &document(Section::Access, None, body.clone()), seen);
     let former = FormerLink { account: "Users-21".into(), active: false, locally_disabled: true };
     let team = FormerTeam { groups: BTreeSet::from(["g-1".into()]), unswept: BTreeSet::from(["p-1".into()]) };
-    let inheritance = Inheritance {
-        links: BTreeMap::from([("p-9".into(), former)]),
-        teams: BTreeMap::from([("Teams-3".into(), team)]),
-    };
+    let inheritance =
+        Inheritance { links: BTreeMap::from([("p-9".into(), former)]), teams: BTreeMap::from([("Teams-3".into(), team)]) };
     let inherited = Body::AccessSnapshot { state: AccessState::default(), inheritance };
     check("document-access-snapshot-inherited", &document(Section::Access, None, inherited), seen);
     let delta = Body::AccessDelta { delta: earlier.diff(&later) };

@@ -44,6 +44,7 @@ async fn errors(adapter: &OctopusAdapter) -> Vec<(&'static str, AdapterError)> {
         ("delete_api_key", adapter.delete_api_key("Users-1", "apikeys-1").await.unwrap_err()),
         ("end_sessions", adapter.end_sessions("Users-1").await.unwrap_err()),
         ("created_service_accounts", adapter.created_service_accounts("Users-1").await.unwrap_err()),
+        ("teams_of", adapter.teams_of("Users-1").await.unwrap_err()),
         ("teams", adapter.teams().await.unwrap_err()),
         ("team", adapter.team("Teams-1").await.unwrap_err()),
         ("change_members", adapter.change_members("Teams-1", &add).await.unwrap_err()),
@@ -162,8 +163,12 @@ async fn a_busy_server_is_left_alone() {
     let error = adapter.describe().await.unwrap_err();
     assert!(matches!(error, AdapterError::Unavailable { retry_after_ms: Some(60_000), .. }), "{error:?}");
     let asked = hands.standin.requests();
-    let error = adapter.end_sessions("Users-1").await.unwrap_err();
+    let error = adapter.teams().await.unwrap_err();
     assert!(matches!(error, AdapterError::Unavailable { retry_after_ms: Some(50_000..=60_000), .. }), "{error:?}");
+    // What takes access away, and the question before it, tries again sooner.
+    for error in [adapter.end_sessions("Users-1").await.unwrap_err(), adapter.installation_id().await.unwrap_err()] {
+        assert!(matches!(error, AdapterError::Unavailable { retry_after_ms: Some(1..=10_000), .. }), "{error:?}");
+    }
     assert_eq!(hands.standin.requests(), asked, "nothing may be sent meanwhile");
     assert!(hands.fresh_adapter().describe().await.is_ok());
 }
@@ -235,5 +240,25 @@ async fn a_server_that_forgets_is_found_out() {
         adapter.set_authentication(&set_up()).await.unwrap_err(),
     ] {
         assert!(matches!(error, AdapterError::NotHeld(_)), "{error:?}");
+    }
+}
+
+/// Taking access away depends on the users of the server, not on its settings: neither the write nor the reading back.
+#[tokio::test]
+async fn deactivating_needs_no_settings() {
+    for fault in [Fault::Status(500), Fault::Status(404), Fault::Garbage, Fault::Hang] {
+        let hands = Hands::start(Version::new(2025, 4, 100), strict()).await;
+        let id = hands.create_account("carol", "carol@x.example").await;
+        let adapter = hands.adapter_with(|config| config.request_timeout = Duration::from_millis(500));
+        for path in ["/api/configuration", "/api/authentication", "/api/users/identity-metadata"] {
+            hands.standin.fault_on(fault.clone(), path, None, None);
+        }
+        let off = adapter.change_account(&id, &off()).await;
+        assert!(matches!(&off, Ok(account) if !account.active), "{fault:?}: {off:?}");
+        assert!(!hands.standin.user("carol").unwrap().is_active);
+        let seen = adapter.account(&id).await;
+        assert!(matches!(&seen, Ok(Some(account)) if !account.active), "{fault:?}: {seen:?}");
+        let on = AccountChange { active: Some(true), ..AccountChange::default() };
+        assert!(adapter.change_account(&id, &on).await.is_err(), "{fault:?}: giving access waits");
     }
 }

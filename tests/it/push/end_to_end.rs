@@ -279,3 +279,77 @@ async fn the_agent_makes_the_client_secret_and_is_asked_to_prove_it() {
     let rows: Vec<(Vec<u8>,)> = server.deps().db.all(query!("SELECT hash FROM client_secret"), &[]).await.unwrap();
     assert!(rows.iter().any(|(hash,)| *hash == odcm_wire::Digest::of(secret.as_bytes()).as_bytes()));
 }
+
+/// The host of the agent is lost. Another one is enrolled beside the same Octopus server, with an empty folder.
+#[tokio::test]
+async fn an_agent_enrolled_anew_keeps_hold_of_the_accounts() {
+    let Story { server, mut site, group, dana, team } = story().await;
+    let erin = server.person("erin").await;
+    let fay = server.person("fay").await;
+    for person in [&dana, &erin, &fay] {
+        server.join(&group, person).await;
+    }
+    site.converged(&server).await;
+    until("the links are stored", || async {
+        links::of_space(&mut &server.deps().db, &site.space, "", 10).await.unwrap().iter().filter(|l| l.active).count() == 3
+    })
+    .await;
+    let erins = site.fake.find_account("erin").unwrap().id;
+    site.fake.create_api_key(&erins, "script").unwrap();
+    site.kill().await;
+    until("it is offline", || async { !site.status(&server).await.agent.unwrap().connected }).await;
+    server.leave(&group, &erin).await;
+    // What the former agent could not hear either: an account lost its sign-in through ODCM, another one is gone.
+    let fays = site.fake.find_account("fay").unwrap().id;
+    site.fake.delete_account(&fays).unwrap();
+    let site = Site::enrol(&server, &site.space, site.fake.clone()).await;
+    site.converged(&server).await;
+    let stored = site.fake.stored_account(&erins).unwrap();
+    assert!(!stored.active && stored.keys.is_empty(), "revoked while nobody was there: {stored:?}");
+    assert!(site.member(&team, "dana") && !site.member(&team, "erin"));
+    assert!(site.fake.find_account("dana-2").is_none(), "the account is taken over");
+    until("nobody waits for a decision", || async {
+        agents::adoptions(server.deps(), &admin(), &site.space).await.unwrap().is_empty()
+    })
+    .await;
+    until("a person whose account is gone has another one", || async {
+        let link = links::find(&mut &server.deps().db, &site.space, &fay).await.unwrap();
+        link.is_some_and(|l| l.account_id != fays && l.active)
+    })
+    .await;
+    server.leave(&group, &dana).await;
+    site.converged(&server).await;
+    assert!(!site.active("dana") && !site.member(&team, "dana"));
+}
+
+/// A link of an earlier agent must not stand in the way of the decision that the Space now needs.
+#[tokio::test]
+async fn an_account_that_cannot_be_inherited_can_be_adopted() {
+    let Story { server, mut site, group, dana, .. } = story().await;
+    server.join(&group, &dana).await;
+    site.converged(&server).await;
+    until("the link is stored", || async { links::find(&mut &server.deps().db, &site.space, &dana).await.unwrap().is_some() })
+        .await;
+    site.kill().await;
+    let old = site.fake.find_account("dana").unwrap().id;
+    site.fake.delete_account(&old).unwrap();
+    let another = site.fake.create_local_account(LocalAccount::person("dana", "dana@example.com"));
+    let site = Site::enrol(&server, &site.space, site.fake.clone()).await;
+    until("the candidate is listed", || async {
+        let list = agents::adoptions(server.deps(), &admin(), &site.space).await.unwrap();
+        list.iter().any(|a| !a.done && a.candidates.iter().any(|c| c.account == another))
+    })
+    .await;
+    let adopt = AdoptionDecision::Adopt {
+        account: another.clone(),
+        reset_password: true,
+        remove_foreign_identities: true,
+        revoke_api_keys: true,
+    };
+    agents::decide_adoption(server.deps(), &admin(), &site.space, &dana, &adopt).await.unwrap();
+    until("the account is the person's", || async {
+        let link = links::find(&mut &server.deps().db, &site.space, &dana).await.unwrap();
+        link.is_some_and(|l| l.account_id == another)
+    })
+    .await;
+}

@@ -297,6 +297,29 @@ async fn administrator_teams_need_the_local_policy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn administrators_through_an_external_group_are_administrators() {
+    for allowed in [false, true] {
+        let mut rig = Rig::new();
+        rig.policy.adopt_administrators = allowed;
+        rig.space.bind_group("teams-administrators", "CN=Admins", "Admins").unwrap();
+        let old = rig.space.create_local_account(LocalAccount::person("cyd", "cyd@x.example"));
+        rig.space.edit_account(&old, |a| a.groups = vec!["cn=admins".into()]).unwrap();
+        rig.go().await;
+        let one = state(&["cyd"], &[]);
+        rig.apply(&one).await;
+        assert_eq!(candidates(&mut rig)[0].teams, ["Octopus Administrators"], "the list says so");
+        let ack = rig.apply(&decide(&one, "cyd", adopt(&old))).await;
+        let state = ack.items.iter().find(|i| i.item == "person/cyd").map(|i| i.state);
+        assert_eq!((state, ack.links.len()), if allowed { (None, 1) } else { (Some(ItemState::RefusedByPolicy), 0) });
+        assert_eq!(rig.space.stored_account(&old).unwrap().identities.is_empty(), !allowed);
+        // Without these rights the decision is carried out, at the next full look.
+        rig.space.edit_account(&old, |a| a.groups.clear()).unwrap();
+        rig.pass(Duration::from_secs(400)).await;
+        assert!(!rig.space.stored_account(&old).unwrap().identities.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn profile_changes_reach_the_account() {
     let mut rig = Rig::new();
     rig.go().await;

@@ -5,7 +5,9 @@ use crate::state::{Folder, State};
 use crate::testkit::{Rig, enrolment, state};
 use odcm_space_plugin::SpaceAdapter as _;
 use odcm_space_plugin::fake::LocalAccount;
-use odcm_wire::latest::{AccountLink, DriftAction, FormerLink, FormerTeam, FromAgent, FromServer, Inheritance, ReportKind, Section};
+use odcm_wire::latest::{
+    AccountLink, DriftAction, FormerLink, FormerTeam, FromAgent, FromServer, Inheritance, ReportKind, Section,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -143,7 +145,11 @@ async fn an_agent_enrolled_again_in_its_folder_remembers() {
     anew.agent = "agent-2".into();
     for wrong in ["space", "installation"] {
         let mut other = anew.clone();
-        if wrong == "space" { other.space = "space-2".into() } else { other.installation_id = "installation-2".into() }
+        if wrong == "space" {
+            other.space = "space-2".into()
+        } else {
+            other.installation_id = "installation-2".into()
+        }
         let error = State::enrol_again(&mut rig.memory, &other).unwrap_err().to_string();
         assert!(error.contains("--again") && error.contains("empty --state"), "{error}");
     }

@@ -116,7 +116,8 @@ async fn an_unreachable_space_is_tried_at_once_for_a_removal() {
     rig.go().await;
     let one = state(&["ann"], &[]);
     rig.apply(&one).await;
-    rig.space.fail_next(200, odcm_space_plugin::AdapterError::Unavailable { message: "busy".into(), retry_after_ms: Some(3_600_000) });
+    rig.space
+        .fail_next(200, odcm_space_plugin::AdapterError::Unavailable { message: "busy".into(), retry_after_ms: Some(3_600_000) });
     rig.pass(Duration::from_secs(120)).await;
     rig.space.heal();
     let document = rig.odcm.delta(1, &one, &state(&[], &[]));
@@ -152,7 +153,9 @@ async fn an_interrupted_sign_in_is_not_called_applied() {
     rig.pass(Duration::from_millis(100)).await;
     let told = |rig: &mut Rig| -> Vec<String> {
         let of = |r: ReportKind| match r {
-            ReportKind::Items { items } => items.into_iter().filter(|i| i.item.starts_with("setting/")).map(|i| format!("{:?}", i.state)).collect(),
+            ReportKind::Items { items } => {
+                items.into_iter().filter(|i| i.item.starts_with("setting/")).map(|i| format!("{:?}", i.state)).collect()
+            }
             _ => Vec::new(),
         };
         rig.reports().into_iter().flat_map(of).collect()

@@ -55,5 +55,5 @@ pub use config::{Clock, Entropy, StandinConfig, Version};
 pub use faults::Fault;
 pub use handle::{CookieSession, StandinHandle};
 pub use server::{OctopusStandin, StartError};
-pub use state::{ApiKey, Claim, Event, Identity, ScopedUserRole, Session, State, Team, User, UserRole};
+pub use state::{ApiKey, Claim, Event, ExternalGroups, Identity, ScopedUserRole, Session, State, Team, User, UserRole};
 pub use switches::Switches;
