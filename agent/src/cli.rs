@@ -38,8 +38,9 @@ enum Command {
     Status(Folders),
     /// Puts the Octopus server's sign-in settings back as they were before ODCM; works without ODCM
     ///
-    /// Stop the agent first. It leaves the settings alone afterwards, until ODCM sends a newer revision of them. A client
-    /// secret that the server had before cannot be read and therefore not be restored.
+    /// Stop the agent first. It leaves the settings alone afterwards, until ODCM wants other ones: rotate the Space's client
+    /// secret to hand them to ODCM again. A client secret that the server had before cannot be read and therefore not be
+    /// restored.
     RestoreAuth(Folders),
 }
 
@@ -254,7 +255,7 @@ fn octopus_at(way: &Way<'_>) -> Result<Arc<dyn SpaceAdapter>, AgentError> {
 }
 
 /// Puts the sign-in settings of the Space back as they were before ODCM's first write (rules B12), and remembers to leave
-/// them alone until a newer revision comes.
+/// them alone until ODCM wants other settings.
 ///
 /// # Errors
 /// [`AgentError::Config`] when nothing was ever written; else what the Space or the disk says.
@@ -266,7 +267,7 @@ pub async fn restore_auth(mut state: State, adapter: &dyn SpaceAdapter) -> Resul
         return Err(AgentError::Config("another server answers under the Space's address than was enrolled".into()));
     }
     // Remembered first: a crash in between must not make the agent write ODCM's settings over the restored ones.
-    state.sign_in.restored_at = state.authentication.accepted.as_ref().map(|h| (h.epoch, h.revision));
+    state.sign_in.restored = state.authentication.accepted.as_ref().and_then(|h| h.state.digest().ok());
     state.save_sign_in()?;
     adapter.restore_authentication(&backup).await?;
     let sections: Vec<&str> = backup.sections.iter().map(|(id, _)| id.as_str()).collect();

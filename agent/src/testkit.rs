@@ -15,8 +15,8 @@ use odcm_space_plugin::{
     MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
 };
 use odcm_wire::latest::{
-    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance,
-    Interval, Millis, Offline, Person, ReportKind, Section, SignedDocument, VERSION,
+    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance, Interval, Millis,
+    Offline, Person, ReportKind, Section, SignedDocument, SignedSuccession, Succession, VERSION,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -222,6 +222,7 @@ impl SpaceAdapter for Mortal {
 /// ODCM, played by hand: it signs what the test wants.
 pub struct Odcm {
     pub key: AgentKey,
+    pub key_id: String,
     pub epoch: u64,
     pub revision: u64,
     pub template: Document,
@@ -248,11 +249,29 @@ impl Odcm {
             state_digest: odcm_wire::Digest::of(b""),
             body: Body::Unknown,
         };
-        Self { key, epoch: 1, revision: 0, template, inheritance: Inheritance::default() }
+        Self { key, key_id: "fleet-1".into(), epoch: 1, revision: 0, template, inheritance: Inheritance::default() }
     }
 
     pub fn sign(&self, document: &Document) -> SignedDocument {
-        document.seal("fleet-1", |bytes| BASE64.decode(self.key.sign(bytes)).unwrap()).unwrap()
+        document.seal(&self.key_id, |bytes| BASE64.decode(self.key.sign(bytes)).unwrap()).unwrap()
+    }
+
+    /// Whatever text, signed as a document.
+    pub fn sign_text(&self, payload: String) -> SignedDocument {
+        let bytes = [b"odcm-document-v1\0".as_slice(), payload.as_bytes()].concat();
+        SignedDocument { payload, key_id: self.key_id.clone(), signature: self.key.sign(&bytes) }
+    }
+
+    /// The next fleet key, announced by the present one; from now on it signs.
+    pub fn roll(&mut self, key_id: &str, previous_until: Millis) -> SignedSuccession {
+        let seed = self.key_id.len() as u64 + key_id.bytes().map(u64::from).sum::<u64>() * 1000;
+        let (key, _) = AgentKey::generate(&Counting(AtomicU64::new(seed))).unwrap();
+        let next = FleetKey { key_id: key_id.into(), public_key: key.public() };
+        let (deployment, previous) = (self.template.deployment.clone(), self.key_id.clone());
+        let said = Succession { deployment, previous, next, announced_at: START, previous_until };
+        let signed = said.seal(|bytes| BASE64.decode(self.key.sign(bytes)).unwrap()).unwrap();
+        (self.key, self.key_id) = (key, key_id.into());
+        signed
     }
 
     /// The next revision, as a snapshot.
@@ -420,6 +439,11 @@ impl Rig {
     pub async fn send(&self, input: Input) {
         // A dead agent hears nothing.
         let _ = self.input.as_ref().unwrap().send(input).await;
+    }
+
+    /// Where the engine takes its inputs.
+    pub fn inputs(&self) -> mpsc::Sender<Input> {
+        self.input.clone().unwrap()
     }
 
     pub async fn say(&self, document: &SignedDocument) {

@@ -126,6 +126,8 @@ pub struct Standing {
     pub positions: Vec<Position>,
     /// Wire version used last.
     pub floor: u32,
+    /// Id of the newest fleet key.
+    pub fleet_key: String,
 }
 
 /// What an engine is made of.

@@ -4,7 +4,7 @@ use super::{Connection, Engine, Input, Standing};
 use crate::clock::Anchor;
 use crate::state::track::{self, Held, Verdict};
 use odcm_wire::latest::{
-    Body, FromAgent, FromServer, Heartbeat, Inheritance, ItemState, Millis, ReportKind, Section, SignedDocument,
+    Body, FromAgent, FromServer, Heartbeat, Inheritance, ItemState, Millis, ReportKind, Section, SignedDocument, SignedSuccession,
 };
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ impl Engine {
     pub(super) fn receive(&mut self, input: Input) {
         match input {
             Input::Standing(answer) => {
-                let standing = Standing { positions: self.state.positions(), floor: self.state.floor.wire };
+                let (positions, floor) = (self.state.positions(), self.state.floor.wire);
+                let standing = Standing { positions, floor, fleet_key: self.state.keys.newest().to_owned() };
                 // A link that stopped asking has no use for the answer.
                 let _ = answer.send(standing);
             }
@@ -75,10 +76,27 @@ impl Engine {
             FromServer::Heartbeat(beat) => self.heartbeat(&beat),
             FromServer::SecretStored { generation } => self.secret_stored(generation),
             FromServer::Probe(probe) => self.probe(probe),
+            FromServer::WriteSecret { generation } => self.write_secret_again(generation),
+            FromServer::FleetKey(announcement) => self.fleet_key(&announcement),
             FromServer::Unknown => tracing::warn!("ODCM sent a message of a newer version: ignored"),
             FromServer::Challenge(_) | FromServer::Welcome(_) | FromServer::Refused(_) => {
                 tracing::warn!("a message of the handshake outside of it: ignored");
             }
+        }
+    }
+
+    /// The fleet key has a successor: from now on documents may be signed by it (rules B3).
+    fn fleet_key(&mut self, announcement: &SignedSuccession) {
+        let deployment = self.state.enrolment.deployment.clone();
+        match self.state.keys.follow(announcement, &deployment) {
+            Ok(true) => {
+                tracing::info!(key = self.state.keys.newest(), "the fleet key was rolled");
+                // Lost before it is stored, it comes again: the next hello names the key before it.
+                let result = self.state.save_fleet();
+                self.stored(result);
+            }
+            Ok(false) => {}
+            Err(message) => self.alarm("fleet_key", message),
         }
     }
 
@@ -122,7 +140,9 @@ impl Engine {
     }
 
     fn document(&mut self, signed: &SignedDocument) {
-        let document = match track::open(signed, &self.state.enrolment, &self.state.keys) {
+        let (keys, now) = (&self.state.keys, self.now());
+        let verify = |id: &str, bytes: &[u8], signature: &[u8]| keys.verify_at(now, id, bytes, signature);
+        let document = match track::open(signed, &self.state.enrolment, verify) {
             Ok(document) => document,
             Err((code, message)) => return self.alarm(code, message),
         };
@@ -175,6 +195,7 @@ impl Engine {
                     self.state.authentication.take(held);
                     let result = self.state.save_authentication();
                     self.stored(result);
+                    self.leave_restored();
                 }
             }
             Section::Unknown => {}

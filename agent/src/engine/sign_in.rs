@@ -43,10 +43,7 @@ impl Engine {
     /// How long until the sign-in needs something; `None` when nothing can be done now.
     pub(super) fn until_sign_in(&self) -> Option<Duration> {
         let held = self.state.authentication.accepted.as_ref()?;
-        if self.state.floor.refused.is_some() {
-            return None;
-        }
-        if self.state.sign_in.restored_at == Some((held.epoch, held.revision)) {
+        if self.state.floor.refused.is_some() || self.restored() {
             return None;
         }
         let now = self.mono();
@@ -67,6 +64,40 @@ impl Engine {
             self.sign_in.check_at
         };
         Some(at.max(self.sign_in.after).saturating_sub(now))
+    }
+
+    /// `restore-auth` was used, and ODCM has not wanted anything else since (rules B12).
+    fn restored(&self) -> bool {
+        let wanted = self.state.authentication.accepted.as_ref().and_then(|h| h.state.digest().ok());
+        wanted.is_some() && self.state.sign_in.restored == wanted
+    }
+
+    /// A revision that wants what was restored away changes nothing; ODCM is told so.
+    pub(super) fn leave_restored(&mut self) {
+        if !self.restored() {
+            if self.state.sign_in.restored.take().is_some() {
+                self.save_sign_in();
+            }
+            return;
+        }
+        if let (true, Some(held)) = (self.state.authentication.pending(), self.state.authentication.accepted.clone()) {
+            self.state.authentication.mark_applied(held);
+            let result = self.state.save_authentication();
+            if self.stored(result) {
+                self.acknowledge_authentication(0);
+            }
+        }
+    }
+
+    /// No probe proved the secret: somebody may have put another one into the Space (rules B6).
+    pub(super) fn write_secret_again(&mut self, generation: u64) {
+        let written = |s: &&mut ClientSecret| s.generation == generation && s.stage == SecretStage::Written;
+        if let Some(secret) = self.state.sign_in.secret.as_mut().filter(written) {
+            tracing::warn!(generation, "no probe proved the client secret: it is written again");
+            secret.stage = SecretStage::Known;
+            self.save_sign_in();
+            self.sign_in.retry(self.clock.monotonic());
+        }
     }
 
     fn needs_secret(&self) -> bool {
@@ -218,6 +249,13 @@ impl Engine {
         else {
             return;
         };
+        let item = ItemResult { item: ITEM.into(), state: ItemState::Applied, message: None, residual: Vec::new() };
+        let item = if self.restored() {
+            let message = "the settings from before ODCM were restored on the agent's host and stay until ODCM wants other ones";
+            ItemResult { state: ItemState::RefusedByPolicy, message: Some(message.into()), ..item }
+        } else {
+            item
+        };
         self.send(FromAgent::Ack(Ack {
             section: Section::Authentication,
             epoch,
@@ -225,7 +263,7 @@ impl Engine {
             doc_digest,
             connection_epoch,
             took_ms,
-            items: vec![ItemResult { item: ITEM.into(), state: ItemState::Applied, message: None, residual: Vec::new() }],
+            items: vec![item],
             links: Vec::new(),
             seen: None,
         }));

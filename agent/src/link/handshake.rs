@@ -14,6 +14,8 @@ pub struct Facts {
     pub positions: Vec<Position>,
     /// Wire version used last.
     pub floor: u32,
+    /// Id of the newest fleet key that the agent holds.
+    pub fleet_key: String,
     /// InstallationId.
     pub installation_id: String,
     /// Version of the Space's server.
@@ -99,6 +101,7 @@ pub fn answer(
         agent_version: env!("CARGO_PKG_VERSION").into(),
         capabilities: facts.capabilities.clone(),
         positions: facts.positions.clone(),
+        fleet_key: Some(facts.fleet_key.clone()),
     };
     let internal = |e: serde_json::Error| HandshakeError::Internal(e.to_string());
     let hello = serde_json::to_string(&FromAgent::Hello(hello)).map_err(internal)?;

@@ -141,10 +141,11 @@ impl Dialler {
         let (ask, standing) = oneshot::channel();
         let gone = || Ended::because("the agent stops");
         engine.send(Input::Standing(ask)).await.map_err(|_| gone())?;
-        let Standing { positions, floor } = standing.await.map_err(|_| gone())?;
+        let Standing { positions, floor, fleet_key } = standing.await.map_err(|_| gone())?;
         let facts = Facts {
             positions,
             floor,
+            fleet_key,
             installation_id: space.installation_id,
             server_version: space.version,
             capabilities: capability_names(&space.capabilities),

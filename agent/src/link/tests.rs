@@ -22,6 +22,7 @@ fn who() -> Enrolment {
 
 fn facts() -> Facts {
     Facts {
+        fleet_key: "fleet-1".into(),
         positions: Vec::new(),
         floor: 1,
         installation_id: "installation-1".into(),
@@ -113,7 +114,7 @@ impl Server {
             while let Some(input) = inbox.recv().await {
                 match input {
                     Input::Standing(answer) => {
-                        let _ = answer.send(Standing { positions: Vec::new(), floor: 1 });
+                        let _ = answer.send(Standing { positions: Vec::new(), floor: 1, fleet_key: "fleet-1".into() });
                     }
                     other => {
                         let _ = pass.send(other).await;

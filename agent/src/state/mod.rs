@@ -21,7 +21,7 @@ pub use records::{
 
 use crate::AgentError;
 use crate::clock::Anchor;
-use crate::keys::FleetKeys;
+use crate::keys::{FleetKeys, HeldKey};
 use odcm_wire::Digest;
 use odcm_wire::latest::{AccessState, AuthenticationState, Position, Section};
 use serde::{Serialize, de::DeserializeOwned};
@@ -36,6 +36,7 @@ const SIGN_IN: &str = "sign-in.json";
 const FLOOR: &str = "floor.json";
 const CLOCK: &str = "clock.json";
 const SPOOL: &str = "spool.json";
+const FLEET: &str = "fleet.json";
 
 /// Everything the agent knows, and where it is kept.
 pub struct State {
@@ -43,7 +44,7 @@ pub struct State {
     saved: BTreeMap<&'static str, Digest>,
     /// Enrolment.
     pub enrolment: Enrolment,
-    /// ODCM's pinned keys.
+    /// ODCM's keys: those of the enrolment, or the successors that were followed since.
     pub keys: FleetKeys,
     /// Section *access*.
     pub access: Track<AccessState>,
@@ -69,7 +70,10 @@ impl State {
     pub fn open(store: Box<dyn Store>) -> Result<Self, AgentError> {
         let enrolment: Enrolment =
             load(&*store, ENROLMENT)?.ok_or_else(|| AgentError::NotEnrolled(std::path::PathBuf::from(ENROLMENT)))?;
-        let keys = FleetKeys::parse(&enrolment.fleet_keys)?;
+        let keys = match load::<Vec<HeldKey>>(&*store, FLEET)? {
+            Some(held) => FleetKeys::from_held(held, FLEET)?,
+            None => FleetKeys::parse(&enrolment.fleet_keys)?,
+        };
         Ok(Self {
             saved: BTreeMap::new(),
             access: Track::load(store.load(ACCESS)?.as_deref(), &enrolment, &keys, ACCESS)?,
@@ -163,6 +167,11 @@ impl State {
     pub(crate) fn save_sign_in(&mut self) -> Result<(), AgentError> {
         let text = write(SIGN_IN, &self.sign_in)?;
         self.put(SIGN_IN, &text)
+    }
+
+    pub(crate) fn save_fleet(&mut self) -> Result<(), AgentError> {
+        let text = write(FLEET, &self.keys.held())?;
+        self.put(FLEET, &text)
     }
 
     pub(crate) fn save_floor(&mut self) -> Result<(), AgentError> {

@@ -224,8 +224,10 @@ impl std::fmt::Debug for ClientSecret {
 pub struct SignIn {
     /// Settings before ODCM's first write (rules B12).
     pub backup: Option<Backup>,
-    /// `restore-auth` was used: the agent leaves the settings alone until a newer revision comes.
-    pub restored_at: Option<(u64, u64)>,
+    /// `restore-auth` was used when ODCM wanted the state with this digest: the agent leaves the settings alone until
+    /// ODCM wants something else. A revision that says the same again is nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Digest>,
     /// The client secret.
     pub secret: Option<ClientSecret>,
 }

@@ -129,7 +129,8 @@ impl<T: SectionState> Track<T> {
         let Some(text) = text else { return Ok(Self::default()) };
         let file: File<T> = serde_json::from_str(text).map_err(|e| corrupt(name, e))?;
         let check = |slot: Slot<T>| -> Result<Held<T>, AgentError> {
-            let document = open(&slot.signed, who, keys).map_err(|(_, message)| corrupt(name, message))?;
+            let verify = |id: &str, bytes: &[u8], signature: &[u8]| keys.verify(id, bytes, signature);
+            let document = open(&slot.signed, who, verify).map_err(|(_, message)| corrupt(name, message))?;
             if document.section != T::SECTION || slot.state.state_digest().ok() != Some(document.state_digest) {
                 return Err(corrupt(name, "the state does not belong to the signed document"));
             }
@@ -242,12 +243,16 @@ impl<T: SectionState> Held<T> {
     }
 }
 
-/// Checks signature and addressee before anything else is looked at.
+/// Checks signature and addressee before anything else is looked at. `verify` is given key id, signed bytes, signature.
 ///
 /// # Errors
 /// Code and message of the alarm.
-pub fn open(signed: &SignedDocument, who: &Enrolment, keys: &FleetKeys) -> Result<Document, (&'static str, String)> {
-    let document = signed.open(|id, bytes, signature| keys.verify(id, bytes, signature)).map_err(|e| match e {
+pub fn open(
+    signed: &SignedDocument,
+    who: &Enrolment,
+    verify: impl FnOnce(&str, &[u8], &[u8]) -> bool,
+) -> Result<Document, (&'static str, String)> {
+    let document = signed.open(verify).map_err(|e| match e {
         DocumentError::Signature => ("signature", e.to_string()),
         _ => ("document", e.to_string()),
     })?;

@@ -81,6 +81,27 @@ pub struct Enrolled {
     pub deployment: String,
 }
 
+/// Whether an agent means the Space's own address: that of the Space is normalised, the agent's is as somebody typed it.
+#[must_use]
+pub fn same_address(space: &str, reported: &str) -> bool {
+    let normal = |text: &str| url::Url::parse(text).map(|url| url.as_str().trim_end_matches('/').to_owned());
+    match (normal(space), normal(reported)) {
+        (Ok(space), Ok(reported)) => space == reported,
+        _ => space == reported,
+    }
+}
+
+/// What the alarm says when an agent reports another address than the Space has (rules B8).
+#[must_use]
+pub fn other_base_url(expected: &str, found: &str) -> serde_json::Value {
+    json!({
+        "code": "other_base_url",
+        "message": "The agent reports another address of the Space than expected. Redirect URIs stay as they are: if people \
+                    reach the Octopus server there, edit the Space; if not, see where the agent was enrolled.",
+        "expected": expected, "found": found,
+    })
+}
+
 /// Longest text in an enrolment request, in bytes.
 const MAX_TEXT: usize = 512;
 /// Most capabilities in an enrolment request.
@@ -137,6 +158,10 @@ pub async fn enrol(deps: &Deps, request: &EnrolmentRequest, address: &str, reque
         if agents::space_of_installation(tx, &request.installation_id, &space).await?.is_some() {
             let why = "This Octopus server is enrolled as another Space already.";
             return Err(Refusal::conflict("enrolment.installation", why).into());
+        }
+        if !same_address(&row.base_url, &request.base_url) {
+            let detail = other_base_url(&row.base_url, &request.base_url);
+            reports::add_event(tx, &deps.entropy, &space, now, now, "alarm", &detail).await?;
         }
         let former = agents::revoke(tx, &space, now).await?;
         if row.installation_id.as_ref().is_some_and(|known| *known != request.installation_id) {

@@ -2,6 +2,9 @@
 //!
 //! A rotation publishes the new key at once and lets it sign [`LEAD_S`] seconds later; nodes reload the ring every
 //! [`RELOAD_S`] seconds, clients may keep the key set [`JWKS_MAX_AGE_S`] seconds, and `LEAD_S` is greater than both together.
+//!
+//! Agents do not read the key set: they pin the fleet key at enrolment, and its rotation is announced to them over the
+//! signature of the key before (rules B3). The announcements stay, so that an agent that was away follows them in turn.
 
 use super::desk::record;
 use super::{Error, Result};
@@ -17,7 +20,10 @@ use crate::deps::Deps;
 use crate::ports::{Clock, Entropy};
 use crate::run_tx;
 use crate::storage::keys::StoredKey;
-use crate::storage::{Db, audit, keys as rows};
+use crate::storage::successions::{self, SuccessionRow};
+use crate::storage::{Db, Tx, agents, audit, keys as rows};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use odcm_wire::latest::{FleetKey, SignedSuccession, Succession};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +34,10 @@ pub const RELOAD_S: i64 = 30;
 pub const JWKS_MAX_AGE_S: i64 = 300;
 /// Seconds between the publication of a key and its first signature.
 pub const LEAD_S: i64 = 600;
+
+/// Seconds for which agents take documents of the former fleet key after the new one signs: documents under way, and nodes
+/// that read the keys late.
+pub const FLEET_GRACE_S: i64 = 3600;
 
 /// Where new private keys come from: tests give ready ones, since an RSA key takes a while.
 pub type Maker = fn(Alg) -> std::result::Result<Vec<u8>, CryptoError>;
@@ -92,26 +102,28 @@ pub async fn ring(deps: &Deps) -> Arc<KeyRing> {
     deps.keys.ring()
 }
 
-/// Publishes a new key for `alg`; it signs in [`LEAD_S`] seconds. Gives its key id.
+/// Publishes a new key for `alg`; it signs in [`LEAD_S`] seconds. Gives its key id. Ed25519 is the fleet key: the present
+/// one announces it to the agents.
 ///
 /// # Errors
 /// A refusal without the right, or while a rotation of that algorithm is under way; storage errors.
 pub async fn rotate(deps: &Deps, actor: &Actor, alg: Alg) -> Result<String> {
     actor.may(&Act::ManageClients)?;
-    if alg == Alg::EdDsa {
-        return Err(Error::Refused(Refusal::invalid(
-            "alg",
-            "key.fleet",
-            "The fleet key is pinned by agents and rolled by a signed announcement, not here. Use RS256 or ES256.",
-        )));
-    }
     let now = deps.clock.now();
-    let (key, public) = new_key(&deps.sealer, Purpose::Token, alg, KeyState::Next { since: now }, jose::generate)?;
+    let purpose = if alg == Alg::EdDsa { Purpose::Fleet } else { Purpose::Token };
+    let (key, public) = new_key(&deps.sealer, purpose, alg, KeyState::Next { since: now }, jose::generate)?;
     let done: Result<()> = run_tx!(deps.db, "keys.rotate", |tx| {
         let under_way = |k: &StoredKey| k.facts.alg == alg && matches!(k.facts.state, KeyState::Next { .. });
-        if rows::all(tx).await?.iter().any(under_way) {
+        let stored = rows::all(tx).await?;
+        if stored.iter().any(under_way) {
             let text = "A new key of this algorithm is published already and will sign soon.";
             return Err(Error::Refused(Refusal::conflict("key.rotating", text)));
+        }
+        if purpose == Purpose::Fleet {
+            let active = stored.iter().find(|k| k.facts.purpose == purpose && matches!(k.facts.state, KeyState::Active { .. }));
+            let active = active.ok_or_else(|| Error::Internal("there is no fleet key that could announce another".into()))?;
+            let row = announce(deps, tx, active, &key, now).await?;
+            successions::insert(tx, &row, now).await?;
         }
         rows::insert(tx, &key, &public, now).await?;
         let change = Change::new("key.publish", "signing_key", key.facts.kid.clone(), alg.as_str());
@@ -121,6 +133,41 @@ pub async fn rotate(deps: &Deps, actor: &Actor, alg: Alg) -> Result<String> {
     done?;
     load(deps.into()).await?;
     Ok(key.facts.kid)
+}
+
+/// The announcement of `next` by the fleet key that signs now.
+async fn announce(deps: &Deps, tx: &mut Tx, active: &StoredKey, next: &StoredKey, now: Timestamp) -> Result<SuccessionRow> {
+    let (by, next) = (open(&deps.sealer, active)?, open(&deps.sealer, next)?);
+    let (deployment, _) = agents::deployment(tx).await?;
+    let said = Succession {
+        deployment,
+        previous: by.kid().into(),
+        next: FleetKey { key_id: next.kid().into(), public_key: BASE64.encode(next.public_raw()) },
+        announced_at: now.0,
+        previous_until: now.plus_secs(LEAD_S + FLEET_GRACE_S).0,
+    };
+    let mut fault = None;
+    let signed = said.seal(|bytes| {
+        by.sign_bytes(bytes).unwrap_or_else(|error| {
+            fault = Some(error.0);
+            Vec::new()
+        })
+    });
+    let signed = signed.map_err(|e| Error::Internal(e.to_string()))?;
+    match fault {
+        Some(fault) => Err(Error::Internal(fault)),
+        None => Ok(SuccessionRow {
+            previous_kid: signed.key_id,
+            next_kid: next.kid().into(),
+            payload: signed.payload,
+            signature: signed.signature,
+        }),
+    }
+}
+
+fn open(sealer: &Sealer, key: &StoredKey) -> Result<Signer> {
+    let opened = sealer.open(place(&key.facts.kid), &key.sealed);
+    opened.and_then(|der| Signer::from_pkcs8(key.facts.alg, &der)).map_err(|e| Error::Internal(e.0))
 }
 
 /// What there is, for the portal and the command line: no private part.
@@ -154,7 +201,7 @@ fn new_key(sealer: &Sealer, purpose: Purpose, alg: Alg, state: KeyState, make: M
     Ok((StoredKey { facts: KeyFacts { kid, purpose, alg, state }, sealed }, public))
 }
 
-async fn take(tx: &mut crate::storage::Tx, step: &Step, made: &Made, now: Timestamp) -> Result<()> {
+async fn take(tx: &mut Tx, step: &Step, made: &Made, now: Timestamp) -> Result<()> {
     match step {
         Step::Create(purpose, alg) => match made.get(&(*purpose, *alg)) {
             Some((key, public)) => rows::insert(tx, key, public, now).await?,
@@ -188,21 +235,18 @@ async fn load(parts: Parts<'_>) -> Result<()> {
     let stored = rows::all(&mut &*parts.db).await?;
     // A key that is parsed already stays: parsing RSA costs as much as half a signature.
     let old = parts.store.ring();
-    let (mut active, mut fleet, mut published) = (Vec::new(), None, Vec::new());
+    let (mut active, mut fleet, mut published, mut coming) = (Vec::new(), None, Vec::new(), Vec::new());
     for key in stored {
         let kept = old.get(&key.facts.kid);
         let signer = match kept {
             Some(signer) => signer,
-            None => {
-                let opened = parts.sealer.open(place(&key.facts.kid), &key.sealed);
-                let parsed = opened.and_then(|der| Signer::from_pkcs8(key.facts.alg, &der));
-                Arc::new(parsed.map_err(|e| Error::Internal(e.0))?)
-            }
+            None => Arc::new(open(parts.sealer, &key)?),
         };
         let signs = matches!(key.facts.state, KeyState::Active { .. });
         let gone = matches!(key.facts.state, KeyState::Retired { until } if until <= now);
         match key.facts.purpose {
             Purpose::Fleet if signs => fleet = Some(signer),
+            Purpose::Fleet if matches!(key.facts.state, KeyState::Next { .. }) => coming.push(key.facts.kid),
             Purpose::Fleet => {}
             Purpose::Token => {
                 if signs {
@@ -214,7 +258,12 @@ async fn load(parts: Parts<'_>) -> Result<()> {
             }
         }
     }
-    parts.store.replace(KeyRing::new(active, fleet, published), now);
+    let told = successions::all(&mut &*parts.db).await?.into_iter();
+    let told = told.map(|row| {
+        let SuccessionRow { previous_kid, next_kid, payload, signature } = row;
+        (next_kid, SignedSuccession { payload, key_id: previous_kid, signature })
+    });
+    parts.store.replace(KeyRing::new(active, fleet, published).with_fleet(coming, told.collect()), now);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::core::text::{DisplayName, Slug};
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::spaces::{self, OfflinePolicy, Space};
-use crate::storage::{Tx, space_clients};
+use crate::storage::{Tx, clients, marks, sections, space_clients};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -167,6 +167,38 @@ pub async fn edit(deps: &Deps, actor: &Actor, id: &SpaceId, version: Option<i64>
     let done = say_taken(done)?;
     deps.wake.ring();
     Ok(done)
+}
+
+/// Has the agent make a new client secret for its Space and write it there (rules B9). The one before stays valid for a
+/// week, so nobody's sign-in fails meanwhile. Gives the generation that was asked for.
+///
+/// # Errors
+/// Refused: `not_found`, `right.missing`; `space.rotating` while an earlier secret is not in place yet, since no more than
+/// two are valid at a time.
+pub async fn rotate_secret(deps: &Deps, actor: &Actor, id: &SpaceId) -> Result<i64> {
+    actor.may(&Act::ManageSpace(id.clone()))?;
+    let desk = Desk::new(deps, actor);
+    let done: Result<i64> = run_tx!(deps.db, "space.rotate_secret", |tx| {
+        let space = load(tx, id).await?;
+        let made = clients::secrets(tx, &space.client_id).await?.first().map_or(0, |newest| newest.generation);
+        let section = sections::find(tx, id, "authentication").await?;
+        let in_place = section.is_some_and(|s| (s.acked_epoch, s.acked_revision) == (s.epoch, s.revision));
+        if made < space.secret_generation || !in_place {
+            let text = "The agent has not put the present client secret in place yet. Rotate it when it has.";
+            return Err(Refusal::conflict("space.rotating", text).into());
+        }
+        spaces::raise_secret_generation(tx, id, desk.now).await?;
+        let generation = space.secret_generation + 1;
+        let change = Change::new("space.rotate_secret", "space", id.as_str(), &space.name)
+            .in_space(id)
+            .before(json!({ "generation": space.secret_generation }))
+            .after(json!({ "generation": generation }));
+        marks::mark(tx, &BTreeSet::from([id.clone()]), desk.now).await?;
+        desk.audit(tx, &change).await?;
+        Ok(generation)
+    });
+    deps.wake.ring();
+    done
 }
 
 /// Publishes a group to a Space without granting entry (rules A3). False: it was.

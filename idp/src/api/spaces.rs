@@ -25,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(find, edit, delete))
+        .routes(routes!(rotate_secret))
         .routes(routes!(published))
         .routes(routes!(publish, unpublish))
         .routes(routes!(list_bindings))
@@ -256,6 +257,13 @@ async fn edit(
     };
     let space = cases::edit(&deps, &actor, &id, version, edit).await.map_err(of(&ctx))?;
     tagged(space.version, Space::from(space))
+}
+
+/// Have the agent make a new client secret for the Space. The one before stays valid for a week.
+#[utoipa::path(post, operation_id = "rotate_space_secret", path = "/spaces/{id}/secrets", tag = "spaces", params(("id" = String, Path, format = "uuid")), responses((status = 204), Problems))]
+async fn rotate_secret(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+    cases::rotate_secret(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    done()
 }
 
 /// Remove a Space from ODCM. Accounts and teams there stay as they are.

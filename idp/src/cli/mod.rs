@@ -131,7 +131,13 @@ fn execute(cli: &Cli) -> Result<String, String> {
             block_on(&config, async {
                 let deps = server::open(&config, Deployment::Exists).await?;
                 let kid = accounts::keys::rotate(&deps, &host(), alg).await.map_err(|e| e.to_string())?;
-                Ok(format!("The new key {kid} is published and will sign soon.\n"))
+                let minutes = accounts::keys::LEAD_S / 60;
+                Ok(match alg {
+                    Alg::EdDsa => format!(
+                        "The new key {kid} is announced to the agents and will sign their documents in {minutes} minutes. Agents that are away hear of it when they come back.\n"
+                    ),
+                    _ => format!("The new key {kid} is published and will sign in {minutes} minutes.\n"),
+                })
             })
         }
     }

@@ -162,6 +162,7 @@ impl Config {
                 poll_ms: file.push.poll_ms,
                 enrolment_code: file.push.enrolment_code_seconds,
                 snapshots_at_once: file.push.snapshots_at_once.max(1),
+                ..Settings::with_public(public.clone()).push
             },
             public,
         };

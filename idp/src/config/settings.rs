@@ -113,6 +113,10 @@ pub struct PushSettings {
     pub enrolment_code: i64,
     /// Snapshots that may be under way at once.
     pub snapshots_at_once: usize,
+    /// Messages that an agent may send at once …
+    pub messages_burst: u32,
+    /// … and a minute after that. Whoever sends more is listened to more slowly.
+    pub messages_per_minute: u32,
 }
 
 /// All settings.
@@ -163,6 +167,9 @@ impl Settings {
                 poll_ms: 1000,
                 enrolment_code: 3600,
                 snapshots_at_once: 8,
+                // An agent that was away tells of a thousand things that happened.
+                messages_burst: 1500,
+                messages_per_minute: 300,
             },
         }
     }

@@ -4,6 +4,7 @@
 use super::CryptoError;
 use super::jose::{Alg, Jwk, Signer, Typ, Verifier, verify};
 use crate::core::Timestamp;
+use odcm_wire::latest::SignedSuccession;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,13 +17,36 @@ pub struct KeyRing {
     fleet: Option<Arc<Signer>>,
     /// Everything published: next, active, retired but not gone.
     published: Vec<Arc<Signer>>,
+    /// Ids of fleet keys that are announced and will sign soon.
+    coming: Vec<String>,
+    /// How each fleet key was followed by another, oldest first: the id of the next key, and the announcement.
+    successions: Vec<(String, SignedSuccession)>,
 }
 
 impl KeyRing {
     /// Puts a ring together; the order of `published` is that of the key set.
     #[must_use]
     pub fn new(active: Vec<Arc<Signer>>, fleet: Option<Arc<Signer>>, published: Vec<Arc<Signer>>) -> Self {
-        Self { active, fleet, published }
+        Self { active, fleet, published, coming: Vec::new(), successions: Vec::new() }
+    }
+
+    /// Adds what agents are told of fleet keys: ids of those that will sign soon, and the announcements so far.
+    #[must_use]
+    pub fn with_fleet(mut self, coming: Vec<String>, successions: Vec<(String, SignedSuccession)>) -> Self {
+        (self.coming, self.successions) = (coming, successions);
+        self
+    }
+
+    /// Whether documents signed by that fleet key may still be sent: it signs, or will.
+    #[must_use]
+    pub fn fleet_counts(&self, kid: &str) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.kid() == kid) || self.coming.iter().any(|coming| coming == kid)
+    }
+
+    /// The announcement that leads on from a fleet key, and the id of the key that it names.
+    #[must_use]
+    pub fn succession_of(&self, kid: &str) -> Option<&(String, SignedSuccession)> {
+        self.successions.iter().find(|(_, signed)| signed.key_id == kid)
     }
 
     /// The key that signs tokens with `alg` now.

@@ -43,7 +43,7 @@ pub(super) async fn list(desk: Desk) -> Answer {
             alg: key.alg.as_str(),
             state,
             at,
-            may_rotate: may && state == "active" && key.purpose == Purpose::Token,
+            may_rotate: may && state == "active",
         }
     };
     let mut keys: Vec<KeyView> = facts.into_iter().map(view).collect();
@@ -52,13 +52,19 @@ pub(super) async fn list(desk: Desk) -> Answer {
 }
 
 fn ask(alg: &str) -> Result<(Alg, Confirm), Fault> {
-    let alg = Alg::parse(alg).filter(|alg| *alg != Alg::EdDsa).ok_or_else(Fault::gone)?;
+    let alg = Alg::parse(alg).ok_or_else(Fault::gone)?;
     let name = alg.as_str();
     let ask = Confirm::new(&format!("Rotate the {name} key?"), &format!("/admin/keys/{name}/rotate"), "Rotate key")
-        .text("A new key is published now and signs after every client has had time to fetch it. The old one stays published until nothing that it signed is valid any more. Nobody is signed out.")
+        .text(if alg == Alg::EdDsa {
+            "The key that signs documents for agents announces its successor to them, which signs ten minutes later. An agent that is away hears of it when it comes back, before it gets any document. If the present key was stolen, enrol agents anew that have not been connected since."
+        } else {
+            TOKEN_KEY
+        })
         .under(&[("Signing keys", "/admin/keys")]);
     Ok((alg, ask))
 }
+
+const TOKEN_KEY: &str = "A new key is published now and signs after every client has had time to fetch it. The old one stays published until nothing that it signed is valid any more. Nobody is signed out.";
 
 /// `GET /admin/keys/{alg}/rotate`.
 pub(super) async fn rotating(desk: Desk, Path(alg): Path<String>) -> Answer {

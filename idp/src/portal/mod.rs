@@ -113,6 +113,7 @@ fn of_spaces() -> Router<Deps> {
         .route("/admin/spaces/{id}/settings", get(settings::show))
         .route("/admin/spaces/{id}/edit", get(settings::edit).post(settings::save))
         .route("/admin/spaces/{id}/code", post(settings::code))
+        .route("/admin/spaces/{id}/secret", get(settings::rotating).post(settings::rotate))
         .route("/admin/spaces/{id}/agent/revoke", get(settings::revoking).post(settings::revoke))
         .route("/admin/spaces/{id}/remove", get(settings::removing).post(settings::remove))
 }

@@ -145,6 +145,29 @@ pub(super) async fn revoke(Path(id): Path<SpaceId>, post: Post) -> Answer {
     }
 }
 
+fn ask_rotate(space: &Space) -> Confirm {
+    Confirm::new(&format!("Rotate the client secret of {}?", space.name), &format!("{}/secret", here(space)), "Rotate secret")
+        .text("The agent makes a new secret and writes it into the Octopus server; ODCM keeps only its hash. The secret before stays valid for a week, so nobody's sign-in fails meanwhile. Settings that “odcm-agent restore-auth” put back are pointed at ODCM again.")
+        .under(&[("Spaces", "/admin/spaces"), (&space.name, &format!("{}/settings", here(space)))])
+}
+
+/// `GET /admin/spaces/{id}/secret`.
+pub(super) async fn rotating(desk: Desk, Path(id): Path<SpaceId>) -> Answer {
+    let space = load(&desk, &id).await?;
+    desk.sees(&Act::ManageSpace(id))?;
+    desk.page(&ask_rotate(&space))
+}
+
+/// `POST /admin/spaces/{id}/secret`.
+pub(super) async fn rotate(Path(id): Path<SpaceId>, post: Post) -> Answer {
+    let Post { desk, .. } = post;
+    let space = load(&desk, &id).await?;
+    match cases::rotate_secret(&desk.deps, desk.actor(), &id).await {
+        Ok(_) => desk.done(&format!("{}/settings", here(&space)), "rotated"),
+        Err(error) => ask_rotate(&space).refused(&desk, error.into()),
+    }
+}
+
 fn ask_remove(space: &Space) -> Confirm {
     Confirm::new(&format!("Un-enlist {}?", space.name), &format!("{}/remove", here(space)), "Un-enlist Space")
         .danger()

@@ -32,16 +32,23 @@ pub(super) async fn receive(c: &mut Connection, ack: Ack) -> Result<ControlFlow<
         return Ok(ControlFlow::Continue(()));
     }
     let outcome = store(&c.peer, &ack).await?;
+    let seen = ack.seen.map(|seen| seen.digest).filter(|_| ack.section == Section::Access);
     let (section, epoch, revision) = (ack.section.as_str(), ack.epoch, ack.revision);
     match outcome {
         Outcome::Stored(ms) => {
             tracing::info!(space = %c.peer.space, section, revision, ms, took_ms = ack.took_ms, failed = ack.items.len(), "applied");
             c.peer.deps.metrics.observe_ms("odcm_applied_ms", &[], u32::try_from(ms).map_or(f64::MAX, f64::from));
             c.peer.deps.live.ring(&c.peer.space);
+            if ack.section == Section::Access {
+                c.watch.applied(seen);
+            }
             c.probe(ack.section == Section::Authentication).await?;
         }
         Outcome::Repeated => {
             c.peer.deps.live.ring(&c.peer.space);
+            if let Some(seen) = seen {
+                c.saw(seen).await?;
+            }
             c.probe(false).await?;
         }
         Outcome::Older => tracing::info!(space = %c.peer.space, section, revision, "an older acknowledgement is ignored"),

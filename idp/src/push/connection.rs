@@ -35,8 +35,14 @@ pub(super) struct Connection {
     pub(super) sync: Sync,
     /// An unknown kind of message was logged; once is enough.
     pub unknown_logged: bool,
-    /// When a proof of the client secret was last asked for.
-    pub(super) probed: Option<Instant>,
+    /// How the client secret is proven.
+    pub(super) probing: super::secret::Probing,
+    /// The fleet key that the agent holds, or was told of; `None` when it does not follow announcements.
+    pub(super) fleet_key: Option<String>,
+    /// What the agent saw in the Space, held against what was seen before.
+    pub(super) watch: super::seen::Watch,
+    /// How much it may still say now.
+    allowance: super::allowance::Allowance,
     heard: Instant,
 }
 
@@ -79,7 +85,10 @@ async fn begin_and_serve(deps: &Deps, hub: &Hub, socket: WebSocket, accepted: Ac
         socket,
         sync: Sync::default(),
         unknown_logged: false,
-        probed: None,
+        probing: super::secret::Probing::default(),
+        fleet_key: accepted.fleet_key,
+        watch: super::seen::Watch::default(),
+        allowance: seat.allowance.clone(),
         heard: Instant::now(),
     };
     let begun = Box::pin(async {
@@ -148,6 +157,8 @@ impl Connection {
         seat.beat.borrow_and_update();
         let silence = Duration::from_millis(self.deps.settings.push.heartbeat_ms.saturating_mul(3));
         loop {
+            // An agent that says too much is not heard for a while; what it is to do still reaches it.
+            let quiet = self.allowance.wait();
             let event = tokio::select! {
                 biased;
                 changed = seat.signal.changed() => match changed {
@@ -155,7 +166,11 @@ impl Connection {
                     // The seat was given to a newer connection.
                     Err(_) => return Some((RefusalCode::Superseded, "a newer connection took over", None)),
                 },
-                message = self.socket.recv() => Event::Message(message),
+                message = self.socket.recv(), if quiet.is_zero() => Event::Message(message),
+                () = tokio::time::sleep(quiet), if !quiet.is_zero() => {
+                    self.heard = Instant::now();
+                    continue;
+                }
                 Ok(()) = seat.beat.changed() => Event::Beat(seat.beat.borrow_and_update().clone()),
             };
             let done = match event {
@@ -166,10 +181,14 @@ impl Connection {
                     }
                     Box::pin(self.catch_up()).await
                 }
-                Event::Beat(_) if self.heard.elapsed() > silence => return None,
+                Event::Beat(_) if self.allowance.wait().is_zero() && self.heard.elapsed() > silence => return None,
                 Event::Beat(text) => Box::pin(self.beat(text)).await,
                 Event::Message(Some(Ok(Message::Text(text)))) => {
                     self.heard = Instant::now();
+                    if self.allowance.spend(text.len()) {
+                        tracing::warn!(space = %self.space, agent = %self.agent, "the agent says too much at once; it waits");
+                        self.deps.metrics.count("odcm_agent_messages_slowed_total", &[]);
+                    }
                     Box::pin(self.take(&text)).await
                 }
                 Event::Message(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Ok(ControlFlow::Continue(())),
@@ -191,6 +210,10 @@ impl Connection {
     }
 
     async fn beat(&mut self, text: Utf8Bytes) -> Result<ControlFlow<Option<End>>> {
+        if !self.allowance.wait().is_zero() {
+            // It was not listened to: its silence means nothing.
+            self.heard = Instant::now();
+        }
         self.send(text).await?;
         self.probe(false).await?;
         // The slow net under all signals.

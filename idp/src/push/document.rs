@@ -47,9 +47,10 @@ impl<'a> Book<'a> {
 
     /// Makes `state` the wanted one of section *access*, if it is not already; gives whether a revision was made.
     pub async fn want_access(&self, tx: &mut Tx, state: &AccessState, committed_at: Timestamp) -> Result<bool> {
-        let digest = state.digest()?;
+        let (digest, text) = (state.digest()?, json(state)?);
         let current = sections::find(tx, self.space, Section::Access.as_str()).await?;
-        if self.is_current(current.as_ref(), digest) {
+        let policy = |c: &SectionRow| c.offline_policy == self.row.offline_policy;
+        if current.as_ref().is_some_and(|c| self.is_current(c, &text) && policy(c)) {
             return Ok(false);
         }
         let same_history = current.as_ref().filter(|c| c.epoch == self.epoch);
@@ -60,20 +61,20 @@ impl<'a> Book<'a> {
             Some((revision, delta)) => Content::Delta(revision, delta),
             None => Content::Snapshot(self.access_snapshot(tx, state.clone()).await?),
         };
-        let text = json(state)?;
         self.number(tx, Section::Access, current.as_ref(), (&text, digest), removals, body, committed_at).await?;
         Ok(true)
     }
 
     /// Makes `state` the wanted one of section *authentication*, if it is not already; gives whether a revision was made.
     pub async fn want_authentication(&self, tx: &mut Tx, state: &AuthenticationState, committed_at: Timestamp) -> Result<bool> {
-        let digest = state.digest()?;
+        let (digest, text) = (state.digest()?, json(state)?);
         let current = sections::find(tx, self.space, Section::Authentication.as_str()).await?;
-        if self.is_current(current.as_ref(), digest) {
+        // Its documents say the offline policy too, but only that of section access counts: an edit of it is no reason to
+        // write the sign-in settings again.
+        if current.as_ref().is_some_and(|c| self.is_current(c, &text)) {
             return Ok(false);
         }
         let body = Content::Snapshot(Body::AuthenticationSnapshot { state: state.clone() });
-        let text = json(state)?;
         self.number(tx, Section::Authentication, current.as_ref(), (&text, digest), false, body, committed_at).await?;
         Ok(true)
     }
@@ -83,10 +84,9 @@ impl<'a> Book<'a> {
         Ok(Body::AccessSnapshot { state, inheritance: inheritance::of_space(tx, self.space).await? })
     }
 
-    fn is_current(&self, current: Option<&SectionRow>, digest: Digest) -> bool {
-        current.is_some_and(|c| {
-            c.epoch == self.epoch && c.state_digest == digest.to_string() && c.offline_policy == self.row.offline_policy
-        })
+    /// The text is compared, not the digest, which covers less than there may be.
+    fn is_current(&self, current: &SectionRow, text: &str) -> bool {
+        current.epoch == self.epoch && current.state == text
     }
 
     async fn number(

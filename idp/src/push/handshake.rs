@@ -3,10 +3,12 @@
 
 use super::hub::wire_epoch;
 use super::{Error, Hub, Result, events};
+use crate::accounts::agents::{other_base_url, same_address};
 use crate::core::ids::{AgentId, SpaceId};
 use crate::crypto::jose::ed25519_verifies;
 use crate::deps::Deps;
 use crate::storage::agents::{self, AgentRow, Connected};
+use crate::storage::reports;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use odcm_wire::latest::{Challenge, FromAgent, FromServer, Hello, Position, Proof, RefusalCode, Refused, Welcome, proof_bytes};
@@ -31,6 +33,8 @@ pub(super) struct Accepted {
     pub space: SpaceId,
     pub epoch: i64,
     pub positions: Vec<Position>,
+    /// The newest fleet key that the agent holds; `None` for one that does not say so.
+    pub fleet_key: Option<String>,
 }
 
 /// How a handshake ends without a connection.
@@ -98,14 +102,7 @@ pub(super) async fn shake(deps: &Deps, hub: &Hub, socket: &mut WebSocket) -> std
         events::alarm(deps, &row.space_id, detail).await?;
         return Err(Stop::Refused(RefusalCode::OtherInstallation, "the Space is not the one that was enrolled"));
     }
-    if hello.base_url != row.base_url {
-        let detail = json!({
-            "code": "other_base_url",
-            "message": "The agent reports another address of the Space than at enrolment. Redirect URIs stay as they are.",
-            "enrolled": row.base_url, "found": hello.base_url,
-        });
-        events::alarm(deps, &row.space_id, detail).await?;
-    }
+    other_address(deps, &row, &hello.base_url).await?;
     let capabilities = serde_json::to_string(&hello.capabilities).map_err(|e| Error::Document(e.to_string()))?;
     let connected = Connected {
         node: &hub.node,
@@ -117,7 +114,24 @@ pub(super) async fn shake(deps: &Deps, hub: &Hub, socket: &mut WebSocket) -> std
     };
     // None: revoked between the check and now.
     let Some(epoch) = agents::connect(&deps.db, &row.id, &connected).await? else { return Err(DENIED) };
-    Ok(Accepted { agent: row.id, space: row.space_id, epoch, positions: hello.positions })
+    Ok(Accepted { agent: row.id, space: row.space_id, epoch, positions: hello.positions, fleet_key: hello.fleet_key })
+}
+
+/// Raises an alarm when the agent names another address of the Space than it was enrolled with, or than the Space has here
+/// (rules B5, B8): once for each pair of addresses, as far as the events reach back.
+async fn other_address(deps: &Deps, agent: &AgentRow, found: &str) -> Result<()> {
+    let space = agents::space(&mut &deps.db, &agent.space_id).await?.map(|space| space.base_url).unwrap_or_default();
+    let wanted = if found == agent.base_url { space } else { agent.base_url.clone() };
+    if same_address(&wanted, found) {
+        return Ok(());
+    }
+    let detail = other_base_url(&wanted, found);
+    let text = detail.to_string();
+    let known = reports::events(&mut &deps.db, &agent.space_id, 500).await?;
+    if !known.iter().any(|event| event.detail == text) {
+        events::alarm(deps, &agent.space_id, detail).await?;
+    }
+    Ok(())
 }
 
 /// The welcome for an accepted connection.
@@ -161,7 +175,7 @@ async fn proven(
 
 fn bounded(hello: &Hello) -> bool {
     let texts = [&hello.installation_id, &hello.base_url, &hello.server_version, &hello.agent_version, &hello.nonce];
-    texts.into_iter().chain(&hello.capabilities).all(|t| t.len() <= MAX_TEXT)
+    texts.into_iter().chain(&hello.capabilities).chain(&hello.fleet_key).all(|t| t.len() <= MAX_TEXT)
         && hello.capabilities.len() <= MAX_LIST
         && hello.wire_versions.len() <= MAX_LIST
         && hello.positions.len() <= MAX_LIST

@@ -1,5 +1,6 @@
 //! Who is connected to this node, and how connections are told to look, to beat and to end.
 
+use super::allowance::{Allowance, MS_PER_HANDSHAKE, Queue, Rate};
 use super::document::unsigned;
 use crate::core::ids::{AgentId, SpaceId};
 use crate::deps::Deps;
@@ -29,6 +30,10 @@ pub(super) struct Inner {
     connections: Mutex<BTreeMap<SpaceId, Handle>>,
     beat: watch::Sender<Utf8Bytes>,
     draining: watch::Sender<bool>,
+    /// By agent, so that to connect anew brings no new allowance.
+    allowances: Mutex<BTreeMap<AgentId, Allowance>>,
+    rate: Rate,
+    turned_away: Queue,
 }
 
 struct Handle {
@@ -56,6 +61,8 @@ pub(super) struct Seat {
     pub signal: watch::Receiver<Signal>,
     /// The heartbeat to send, written once for all connections.
     pub beat: watch::Receiver<Utf8Bytes>,
+    /// How much the agent may say, over all its connections.
+    pub allowance: Allowance,
 }
 
 impl Drop for Seat {
@@ -93,7 +100,7 @@ impl std::ops::Deref for Hub {
 }
 
 impl Hub {
-    pub fn new(node: String, snapshots: usize) -> Self {
+    pub fn new(node: String, snapshots: usize, rate: Rate) -> Self {
         Self(Arc::new(Inner {
             node,
             snapshots: Semaphore::new(snapshots.max(1)),
@@ -101,6 +108,9 @@ impl Hub {
             connections: Mutex::default(),
             beat: watch::Sender::default(),
             draining: watch::Sender::new(false),
+            allowances: Mutex::default(),
+            rate,
+            turned_away: Queue::default(),
         }))
     }
 
@@ -135,8 +145,20 @@ impl Hub {
         if let Some(old) = connections.insert(space.clone(), handle) {
             old.end(RefusalCode::Superseded, None);
         }
-        let (agent, beat) = (agent.clone(), self.beat.subscribe());
-        Some(Seat { hub: self.clone(), space: space.clone(), agent, epoch, signal: listen, beat })
+        let (agent, beat, allowance) = (agent.clone(), self.beat.subscribe(), self.allowance(agent));
+        Some(Seat { hub: self.clone(), space: space.clone(), agent, epoch, signal: listen, beat, allowance })
+    }
+
+    fn allowance(&self, agent: &AgentId) -> Allowance {
+        let mut known = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has used nothing of it need not be remembered.
+        known.retain(|_, allowance| !allowance.is_whole());
+        known.entry(agent.clone()).or_insert_with(|| Allowance::new(self.rate)).clone()
+    }
+
+    /// When somebody who was turned away may knock again: one after the other, so that a fleet does not come back at once.
+    pub fn knock_again(&self) -> Duration {
+        self.turned_away.next(tokio::time::Instant::now())
     }
 
     /// There may be something to send to the agent of a Space.
@@ -185,9 +207,13 @@ impl Hub {
     /// Ends all connections with a time to come back, spread so that they do not come back at once, and waits for their end.
     pub async fn drain(&self, deps: &Deps, patience: Duration) {
         self.draining.send_replace(true);
-        for handle in self.connections().values() {
-            let spread = u64::from(u16::from_be_bytes(deps.entropy.bytes::<2>())) % 4000;
-            handle.end(RefusalCode::Busy, Some(1000 + spread));
+        {
+            let connections = self.connections();
+            let spread = 4000.max(MS_PER_HANDSHAKE * connections.len() as u64);
+            for handle in connections.values() {
+                let later = u64::from(u32::from_be_bytes(deps.entropy.bytes::<4>())) % spread;
+                handle.end(RefusalCode::Busy, Some(1000 + later));
+            }
         }
         let gone = async {
             while self.count() > 0 {
@@ -229,7 +255,7 @@ mod tests {
 
     #[test]
     fn one_network_takes_few_places_however_many_addresses_it_has() {
-        let hub = Hub::new("node".into(), 1);
+        let hub = Hub::new("node".into(), 1, Rate { burst: 10, per_minute: 10 });
         let mut doors: Vec<_> = (0..8).filter_map(|host| hub.knock(v6(1, host))).collect();
         assert_eq!(doors.len(), 8);
         assert!(hub.knock(v6(1, 99)).is_none(), "the ninth of the /64");
@@ -248,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_seat_that_is_left_late_frees_no_place_of_another_agent() {
-        let hub = Hub::new("node".into(), 1);
+        let hub = Hub::new("node".into(), 1, Rate { burst: 10, per_minute: 10 });
         let space = SpaceId::parse("018f0000-0000-7000-8000-000000000001").unwrap();
         let agent = |n: u8| AgentId::parse(&format!("018f0000-0000-7000-8000-00000000000{n}")).unwrap();
         let old = hub.seat(&space, &agent(1), 1).unwrap();

@@ -5,6 +5,7 @@
 //! Example: `let push = Push::start(deps.clone()); let app = router.merge(push.routes()); …; push.shutdown().await;`
 
 mod acks;
+mod allowance;
 mod connection;
 mod document;
 mod error;
@@ -17,6 +18,7 @@ mod receive;
 mod reports;
 mod routes;
 mod secret;
+mod seen;
 mod state;
 mod sync;
 mod throttle;
@@ -69,7 +71,9 @@ impl Push {
     pub fn idle(deps: Deps) -> Self {
         // Random, so that a process that is started again is another holder than the one that died.
         let node = deps.entropy.id(deps.clock.now()).hyphenated().to_string();
-        let hub = Hub::new(node.clone(), deps.settings.push.snapshots_at_once);
+        let push = &deps.settings.push;
+        let rate = allowance::Rate { burst: push.messages_burst, per_minute: push.messages_per_minute };
+        let hub = Hub::new(node.clone(), push.snapshots_at_once, rate);
         let projector = Projector::new(deps.clone(), node);
         Self(Arc::new(Inner { deps, hub, projector, stop: watch::Sender::new(false), tasks: Mutex::default() }))
     }

@@ -11,10 +11,10 @@ use crate::storage::bindings::{self, BindingRow};
 use crate::storage::links::{self, LinkRow};
 use crate::storage::reports::{self as table, ItemRow};
 use crate::storage::sections::{self, SectionRow};
-use crate::storage::{Tx, adoption, agents, marks};
+use crate::storage::{Tx, adoption, agents, documents, marks};
 use odcm_wire::latest::{
-    AccessState, AccountLink, AdoptionCandidate, Drift, ItemResult, ItemState, Report, ReportKind, Section, Seen, SweepCandidate,
-    TeamBinding,
+    AccessState, AccountLink, AdoptionCandidate, Body, Document, Drift, ItemResult, ItemState, Report, ReportKind, Section, Seen,
+    SweepCandidate, TeamBinding,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +52,10 @@ pub(super) async fn receive(c: &mut Connection, report: Report) -> Result<Contro
                 c.deps.wake.ring();
             }
             c.deps.live.ring(&c.space);
+            c.watch.explain(&report.what);
+            if let ReportKind::Seen { section: Section::Access, seen } = &report.what {
+                c.saw(seen.digest).await?;
+            }
         }
     }
     Ok(ControlFlow::Continue(()))
@@ -89,6 +93,9 @@ async fn store(c: &Peer, report: &Report) -> Result<Done> {
 struct Known {
     links: BTreeMap<PersonId, LinkRow>,
     people: BTreeSet<PersonId>,
+    /// People of whom the Space was told and who are not wanted there any more: an account may have been made before the
+    /// revocation came. Read when somebody is named who is not among the others.
+    gone: Option<BTreeSet<PersonId>>,
 }
 
 impl Known {
@@ -96,18 +103,40 @@ impl Known {
         let links = links::of_space(tx, &c.space, "", i64::MAX).await?;
         let links = links.into_iter().map(|l| (l.person_id.clone(), l)).collect();
         let state = sections::find(tx, &c.space, Section::Access.as_str()).await?.map(|row| row.state);
-        Ok(Self { links, people: state.as_deref().map(people_of).unwrap_or_default() })
+        Ok(Self { links, people: state.as_deref().map(people_of).unwrap_or_default(), gone: None })
     }
 
     /// The person, if this Space may talk about them.
-    fn person(&self, c: &Peer, text: &str) -> Option<PersonId> {
-        let id = PersonId::parse(text).ok().filter(|id| self.people.contains(id) || self.links.contains_key(id));
-        if id.is_none() {
-            tracing::warn!(space = %c.space, "the agent speaks of a person of another Space or of nobody; ignored");
-            c.deps.metrics.count("odcm_agent_messages_refused_total", &[("why", "person")]);
+    async fn person(&mut self, tx: &mut Tx, c: &Peer, text: &str) -> Result<Option<PersonId>> {
+        let Ok(id) = PersonId::parse(text) else { return Ok(Self::stranger(c)) };
+        if self.people.contains(&id) || self.links.contains_key(&id) {
+            return Ok(Some(id));
         }
-        id
+        let gone = match &self.gone {
+            Some(gone) => gone,
+            None => self.gone.insert(gone_from(tx, c).await?),
+        };
+        Ok(if gone.contains(&id) { Some(id) } else { Self::stranger(c) })
     }
+
+    fn stranger(c: &Peer) -> Option<PersonId> {
+        tracing::warn!(space = %c.space, "the agent speaks of a person of another Space or of nobody; ignored");
+        c.deps.metrics.count("odcm_agent_messages_refused_total", &[("why", "person")]);
+        None
+    }
+}
+
+/// Whom the stored deltas of the Space take away.
+async fn gone_from(tx: &mut Tx, c: &Peer) -> Result<BTreeSet<PersonId>> {
+    let name = Section::Access.as_str();
+    let Some(head) = sections::find(tx, &c.space, name).await? else { return Ok(BTreeSet::new()) };
+    let from = head.revision.saturating_sub(c.deps.settings.push.keep_documents);
+    let rows = documents::deltas_after(tx, &c.space, name, head.epoch, from, c.deps.settings.push.keep_documents).await?;
+    let gone = rows.iter().filter_map(|row| match serde_json::from_str::<Document>(&row.payload).ok()?.body {
+        Body::AccessDelta { delta } => Some(delta.people_gone),
+        _ => None,
+    });
+    Ok(gone.flatten().filter_map(|id| PersonId::parse(&id).ok()).collect())
 }
 
 fn people_of(state: &str) -> BTreeSet<PersonId> {
@@ -120,10 +149,10 @@ pub(super) async fn put_links(tx: &mut Tx, c: &Peer, list: &[AccountLink]) -> Re
     if list.is_empty() {
         return Ok(());
     }
-    let known = Known::load(tx, c).await?;
+    let mut known = Known::load(tx, c).await?;
     let mut accounts = BTreeSet::new();
     for link in list {
-        let Some(person) = known.person(c, &link.person) else { continue };
+        let Some(person) = known.person(tx, c, &link.person).await? else { continue };
         let texts = [&link.account, &link.username, &link.email, &link.display_name];
         if link.account.is_empty() || texts.into_iter().any(|t| t.len() > MAX_NAME || t.chars().any(char::is_control)) {
             tracing::warn!(space = %c.space, %person, "a link with an impossible name is ignored");
@@ -270,10 +299,10 @@ async fn put_bindings(tx: &mut Tx, c: &Peer, list: &[TeamBinding], now: Timestam
 }
 
 async fn put_candidates(tx: &mut Tx, c: &Peer, list: &[AdoptionCandidate], now: Timestamp) -> Result<()> {
-    let known = Known::load(tx, c).await?;
+    let mut known = Known::load(tx, c).await?;
     let mut named = BTreeSet::new();
     for candidate in list {
-        let Some(person) = known.person(c, &candidate.person) else { continue };
+        let Some(person) = known.person(tx, c, &candidate.person).await? else { continue };
         let text = json!(candidate).to_string();
         if candidate.account.is_empty() || candidate.account.len() > MAX_NAME || text.len() > 16 * 1024 {
             tracing::warn!(space = %c.space, %person, "an adoption candidate of impossible size is ignored");
@@ -298,10 +327,13 @@ async fn put_candidates(tx: &mut Tx, c: &Peer, list: &[AdoptionCandidate], now: 
 async fn put_sweeps(tx: &mut Tx, c: &Peer, list: &[SweepCandidate], now: Timestamp) -> Result<bool> {
     let mut old: BTreeMap<_, _> =
         adoption::sweeps(tx, &c.space).await?.into_iter().map(|row| (row.team_id.clone(), row)).collect();
-    let known = Known::load(tx, c).await?;
+    let mut known = Known::load(tx, c).await?;
     let mut marked = false;
     for sweep in list {
-        let people: Vec<String> = sweep.people.iter().filter_map(|p| known.person(c, p)).map(|p| p.to_string()).collect();
+        let mut people = Vec::new();
+        for person in &sweep.people {
+            people.extend(known.person(tx, c, person).await?.map(|p| p.to_string()));
+        }
         if sweep.team.is_empty() || sweep.team.len() > MAX_NAME || sweep.team_name.len() > MAX_NAME {
             tracing::warn!(space = %c.space, "a sweep with an impossible name is ignored");
             continue;

@@ -36,7 +36,9 @@ async fn connect(State(deps): State<Deps>, Extension(hub): Extension<Hub>, ctx: 
         let problem =
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "agent.busy", "Too many agents connect at once. Come back later.");
         let mut response = problem.into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let wait = hub.knock_again();
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return response;
     };
     upgrade

@@ -3,19 +3,24 @@
 use super::connection::{Connection, End, Peer};
 use super::{Error, Result, events, receive};
 use crate::accounts::{self, clients};
+use crate::core::Timestamp;
 use crate::core::ids::ClientId;
 use crate::core::policy::{Actor, Via};
 use crate::run_tx;
-use crate::storage::{agents, sections};
+use crate::storage::{agents, clients as rows, sections};
 use odcm_wire::Digest;
 use odcm_wire::latest::{FromServer, Probe, Section};
 use serde_json::json;
 use std::ops::ControlFlow;
-use std::time::Duration;
-use tokio::time::Instant;
 
-/// A proof of the secret is asked for this often.
-const PROBE_EVERY: Duration = Duration::from_secs(600);
+/// Seconds between two proofs of a secret.
+const PROBE_EVERY_S: i64 = 600;
+/// Seconds for a probe to come round through the Space.
+const PATIENCE_S: i64 = 120;
+/// Seconds until the next probe after one that went unproven.
+const AGAIN_S: i64 = 60;
+/// Seconds by which the clock of the node that took the proof may be behind (rules C5).
+const SKEW_S: i64 = 5;
 
 impl Connection {
     /// Stores the hash of a secret, if it is of the generation that is asked for.
@@ -54,14 +59,32 @@ impl Connection {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Asks for a proof of the secret: `now`, or when the last one is long ago.
+    /// Looks after the proof of the secret: asks for one, `now` or when the last one is long ago; and when none came in
+    /// time, raises an alarm and has the secret written into the Space again (rules B6).
     pub(super) async fn probe(&mut self, now: bool) -> Result<()> {
-        if !now && self.probed.is_some_and(|at| at.elapsed() < PROBE_EVERY) {
+        let time = self.peer.deps.clock.now();
+        if let (Some(asked), false) = (&self.probing.asked, now) {
+            if time < asked.at.plus_secs(PATIENCE_S) {
+                return Ok(());
+            }
+            let newest = rows::secrets(&mut &self.peer.deps.db, &asked.client).await?.into_iter().next();
+            let proven = newest.and_then(|secret| secret.proven_at).is_some_and(|at| at >= asked.at.plus_secs(-SKEW_S));
+            self.probing.asked = None;
+            if proven {
+                self.probing.alarmed = false;
+            } else {
+                return self.unproven().await;
+            }
+        }
+        if !now && self.probing.next.is_some_and(|next| time < next) {
             return Ok(());
         }
-        // Only a Space whose sign-in was pointed at ODCM can prove anything.
+        // Only a Space whose sign-in was pointed at ODCM, with a secret, can prove anything.
         let Some(client) = self.peer.client_in_place().await? else { return Ok(()) };
-        self.probed = Some(Instant::now());
+        self.probing.next = Some(time.plus_secs(PROBE_EVERY_S));
+        if rows::secrets(&mut &self.peer.deps.db, &client).await?.is_empty() {
+            return Ok(());
+        }
         let code = match clients::probe_code(&self.peer.deps, &client) {
             Ok(code) => code,
             Err(error) => {
@@ -69,9 +92,42 @@ impl Connection {
                 return Ok(());
             }
         };
-        let id = self.peer.deps.entropy.id(self.peer.deps.clock.now()).hyphenated().to_string();
+        let id = self.peer.deps.entropy.id(time).hyphenated().to_string();
+        self.probing.asked = Some(Asked { client, at: time });
         self.tell(&FromServer::Probe(Probe { id, code })).await
     }
+
+    /// The Space did not show the secret in time.
+    async fn unproven(&mut self) -> Result<()> {
+        let Some(row) = agents::space(&mut &self.peer.deps.db, &self.peer.space).await? else { return Ok(()) };
+        let generation = u64::try_from(row.secret_generation).unwrap_or_default();
+        if !std::mem::replace(&mut self.probing.alarmed, true) {
+            let detail = json!({
+                "code": "secret_unproven", "generation": generation,
+                "message": "The Space did not prove its client secret: a probe through its own sign-in did not arrive. People \
+                            may be unable to sign in there. The agent is asked to write the secret again.",
+            });
+            events::alarm(&self.peer.deps, &self.peer.space, detail).await?;
+        }
+        self.probing.next = Some(self.peer.deps.clock.now().plus_secs(AGAIN_S));
+        self.tell(&FromServer::WriteSecret { generation }).await
+    }
+}
+
+/// How the proof of a secret stands on a connection.
+#[derive(Default)]
+pub(super) struct Probing {
+    /// When the next proof is asked for.
+    next: Option<Timestamp>,
+    /// The probe that waits for its proof.
+    asked: Option<Asked>,
+    /// It went unproven, and that was told.
+    alarmed: bool,
+}
+
+struct Asked {
+    client: ClientId,
+    at: Timestamp,
 }
 
 impl Peer {

@@ -3,6 +3,7 @@
 use super::connection::{Connection, End, Peer};
 use super::document::{self, signed_number};
 use super::{Result, events};
+use crate::accounts::keys;
 use crate::storage::documents::{self, DocumentRow};
 use crate::storage::sections;
 use odcm_wire::latest::{FromServer, Position, Section};
@@ -58,6 +59,9 @@ impl Connection {
         for section in SECTIONS {
             let name = section.as_str();
             let Some(head) = sections::find(&mut &self.peer.deps.db, &self.peer.space, name).await? else { continue };
+            if section == Section::Access {
+                self.watch.begin(head.seen_digest.as_deref());
+            }
             let Some(position) = positions.iter().find(|p| p.section == section && p.revision > 0) else { continue };
             let here = (signed_number(position.epoch), signed_number(position.revision));
             let top = (head.epoch, head.revision);
@@ -138,8 +142,28 @@ impl Connection {
         self.catch_up().await
     }
 
+    /// Tells which keys followed the fleet key that the agent holds, before any document that they sign (rules B3).
+    async fn lead_on(&mut self) -> Result<()> {
+        let ring = keys::ring(&self.peer.deps).await;
+        while let Some((next, signed)) = self.fleet_key.as_deref().and_then(|held| ring.succession_of(held)) {
+            let (next, signed) = (next.clone(), signed.clone());
+            self.tell(&FromServer::FleetKey(signed)).await?;
+            self.fleet_key = Some(next);
+        }
+        if let Some(held) = self.fleet_key.take_if(|held| !ring.fleet_counts(held)) {
+            let detail = json!({
+                "code": "fleet_key", "held": held,
+                "message": "The agent trusts a fleet key that is none of ODCM's: it refuses every document. Somebody announced \
+                            that key to it, or ODCM was restored from before its rotation. Enrol the agent anew.",
+            });
+            events::alarm(&self.peer.deps, &self.peer.space, detail).await?;
+        }
+        Ok(())
+    }
+
     /// Sends what the agent lacks.
     pub(super) async fn catch_up(&mut self) -> Result<ControlFlow<Option<End>>> {
+        self.lead_on().await?;
         let peer = &self.peer;
         let heads = sections::heads(&mut &peer.deps.db, &peer.space, &peer.agent, peer.epoch).await?;
         for section in SECTIONS {
@@ -182,7 +206,13 @@ impl Connection {
         }
         let hub = self.peer.hub.clone();
         let Ok(_permit) = hub.snapshots.acquire().await else { return Ok(()) };
-        let Some(row) = document::snapshot(&self.peer.deps, &self.peer.space, section).await? else { return Ok(()) };
+        let Some(mut row) = document::snapshot(&self.peer.deps, &self.peer.space, section).await? else { return Ok(()) };
+        if !keys::ring(&self.peer.deps).await.fleet_counts(&row.key_id) {
+            // Signed by a key that was rolled away: the same state again, under a higher revision and the present key.
+            document::renumber(&self.peer.deps, &self.peer.space, section).await?;
+            let Some(signed) = document::snapshot(&self.peer.deps, &self.peer.space, section).await? else { return Ok(()) };
+            row = signed;
+        }
         let at = (row.epoch, row.revision);
         self.peer.deps.metrics.count("odcm_snapshots_total", &[]);
         self.tell(&FromServer::Document(document::signed(row))).await?;
@@ -202,7 +232,9 @@ impl Peer {
         let rows = documents::deltas_after(&mut &self.deps.db, &self.space, name, sent.at.0, sent.at.1, limit).await?;
         let unbroken = rows.iter().zip(sent.at.1 + 1..).all(|(row, revision)| row.revision == revision);
         let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
+        let ring = keys::ring(&self.deps).await;
+        let signed = rows.iter().all(|row| ring.fleet_counts(&row.key_id));
         let reaches = rows.last().is_some_and(|row| row.revision >= top.1);
-        Ok((unbroken && reaches && rows.len() <= MAX_CHAIN && bytes <= MAX_CHAIN_BYTES).then_some(rows))
+        Ok((unbroken && signed && reaches && rows.len() <= MAX_CHAIN && bytes <= MAX_CHAIN_BYTES).then_some(rows))
     }
 }

@@ -195,7 +195,7 @@ pub struct SecretRow {
 pub async fn secrets(db: &mut impl Rowish, id: &ClientId) -> Result<Vec<SecretRow>> {
     db.all(
         sql!(
-            "SELECT generation, created_at, expires_at, proven_at FROM client_secret WHERE client_id = $1 ORDER BY generation DESC"
+            "SELECT generation, created_at, expires_at, proven_at FROM client_secret WHERE client_id = $1 ORDER BY generation DESC, created_at DESC"
         ),
         &[id],
     )

@@ -42,6 +42,7 @@ pub mod sections;
 pub mod sessions;
 pub mod space_clients;
 pub mod spaces;
+pub mod successions;
 mod tape;
 pub mod throttle;
 pub mod tokens;

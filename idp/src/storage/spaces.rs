@@ -213,6 +213,19 @@ pub async fn update(tx: &mut Tx, s: &Space, name_key: &str, now: Timestamp) -> R
     Ok(rows == 1)
 }
 
+/// Asks for a new client secret: raises the generation that the agent shall make.
+///
+/// # Errors
+/// Any storage error.
+pub async fn raise_secret_generation(tx: &mut Tx, id: &SpaceId, now: Timestamp) -> Result<()> {
+    tx.one(
+        "secret generation",
+        sql!("UPDATE space SET secret_generation = secret_generation + 1, updated_at = $2, version = version + 1 WHERE id = $1"),
+        &[id, &now],
+    )
+    .await
+}
+
 /// Groups published to a Space without granting entry (rules A3), with their names, in order of name.
 ///
 /// # Errors

@@ -227,6 +227,17 @@ fn wire_version_1_is_frozen() {
     check("server-probe", &FromServer::Probe(Probe { id: "x".into(), code: "dead".into() }), seen);
     let refused = Refused { code: RefusalCode::Busy, message: "later".into(), retry_after_ms: Some(1000) };
     check("server-refused", &FromServer::Refused(refused), seen);
+    check("server-write-secret", &FromServer::WriteSecret { generation: 2 }, seen);
+    let succession = Succession {
+        deployment: "d-1".into(),
+        previous: "k-1".into(),
+        next: FleetKey { key_id: "k-2".into(), public_key: "AA==".into() },
+        announced_at: 1_700_000_000_000,
+        previous_until: 1_700_000_600_000,
+    };
+    check("succession", &succession, seen);
+    let signed = succession.seal(|bytes| Digest::of(bytes).as_bytes().to_vec()).unwrap();
+    check("server-fleet-key", &FromServer::FleetKey(signed), seen);
 
     let position = Position { section: Section::Access, epoch: 1, revision: 7, doc_digest: Some(digest()) };
     let hello = Hello {
@@ -241,8 +252,10 @@ fn wire_version_1_is_frozen() {
         agent_version: "0.1.0".into(),
         capabilities: vec!["generic_oidc".into()],
         positions: vec![position],
+        fleet_key: None,
     };
-    check("agent-hello", &FromAgent::Hello(hello), seen);
+    check("agent-hello", &FromAgent::Hello(hello.clone()), seen);
+    check("agent-hello-fleet-key", &FromAgent::Hello(Hello { fleet_key: Some("k-2".into()), ..hello }), seen);
     check("agent-proof", &FromAgent::Proof(Proof { signature: "AA==".into() }), seen);
     let ack = Ack {
         section: Section::Access,
@@ -265,6 +278,7 @@ fn wire_version_1_is_frozen() {
         check(&format!("agent-report-{name}"), &report, seen);
     }
 
+    seen.extend(LATER.map(|(name, _)| format!("{name}.json")));
     let there: BTreeSet<String> =
         std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(*seen, there, "a sample that nobody reads proves nothing");
@@ -275,10 +289,96 @@ fn signed_and_proof_bytes_are_frozen() {
     // What is signed must not change either: digests of the bytes, taken when version 1 was made.
     let signed = SignedDocument { payload: "{}".into(), key_id: "k".into(), signature: String::new() };
     assert_eq!(signed.digest(), Digest::of(b"odcm-document-v1\0{}"));
+    let succession = SignedSuccession { payload: "{}".into(), key_id: "k".into(), signature: String::new() };
+    assert_eq!(succession.digest(), Digest::of(b"odcm-fleet-key-v1\0{}"));
     let mut proof = b"odcm-agent-proof-v1\0".to_vec();
     for part in ["c", "h", "d", "o", "1"] {
         proof.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
         proof.extend_from_slice(part.as_bytes());
     }
     assert_eq!(proof_bytes("c", "h", "d", "o", 1), proof);
+}
+
+/// Documents as a later ODCM of this version writes them: every object of state and delta has a field more than today's.
+/// Written by hand once, with the digest that today's code announces.
+const LATER: [(&str, fn() -> Document); 3] = [
+    ("later-access-snapshot", || document(Section::Access, None, Body::AccessSnapshot { state: access() })),
+    ("later-access-delta", || {
+        let delta = AccessState::default().diff(&access());
+        document(Section::Access, Some(6), Body::AccessDelta { delta })
+    }),
+    ("later-authentication", || {
+        let state = AuthenticationState {
+            issuer: "https://odcm.example.com".into(),
+            client_id: "s-1".into(),
+            display_name: "ODCM".into(),
+            secret_generation: 2,
+        };
+        document(Section::Authentication, None, Body::AuthenticationSnapshot { state })
+    }),
+];
+
+/// Adds a field to every object that is a struct; `ids` levels of maps by id lie above the next struct.
+fn add_later_fields(value: &mut serde_json::Value, ids: u8) {
+    let serde_json::Value::Object(fields) = value else { return };
+    let group = fields.contains_key("name");
+    for (name, inner) in fields.iter_mut() {
+        let below = match (ids, name.as_str()) {
+            (1.., _) => ids - 1,
+            (0, "people" | "groups") => 1,
+            // A group's members by person; a delta's by group and person.
+            (0, "members") => {
+                if group {
+                    1
+                } else {
+                    2
+                }
+            }
+            _ => 0,
+        };
+        add_later_fields(inner, below);
+    }
+    if ids == 0 {
+        fields.insert("later_field".into(), serde_json::json!(["of a later ODCM"]));
+    }
+}
+
+#[test]
+fn fields_of_a_later_odcm_are_ignored_and_the_digest_holds() {
+    for (name, make) in LATER {
+        let mut today = make();
+        today.state_digest = match &today.body {
+            Body::AuthenticationSnapshot { state } => state.digest().unwrap(),
+            _ => access().digest().unwrap(),
+        };
+        let path = folder().join(format!("{name}.json"));
+        if !path.exists() && std::env::var_os("ODCM_WRITE_GOLDEN").is_some() {
+            let mut value = serde_json::to_value(&today).unwrap();
+            add_later_fields(&mut value, 0);
+            std::fs::write(&path, value.to_string()).unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(text.matches("later_field").count() >= 3, "{name}: document, body and state have one");
+        let read: Document = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, today, "{name}");
+        let after = match &read.body {
+            Body::AccessSnapshot { state } => state.digest().unwrap(),
+            Body::AccessDelta { delta } => AccessState::default().apply(delta).digest().unwrap(),
+            Body::AuthenticationSnapshot { state } => state.digest().unwrap(),
+            Body::Unknown => panic!("{name}"),
+        };
+        assert_eq!(after, read.state_digest, "{name}: the delta met its base");
+    }
+}
+
+/// The digests of two states, taken when version 1 was made: a field that is added later must not change them.
+#[test]
+fn the_digest_covers_what_version_1_began_with() {
+    let text = std::fs::read(folder().join("access-state.json")).unwrap();
+    assert_eq!(access().digest().unwrap(), Digest::of(&text));
+    let text = br#"{"issuer":"i","client_id":"c","display_name":"d","secret_generation":2}"#;
+    let state: AuthenticationState = serde_json::from_slice(text).unwrap();
+    assert_eq!(state.digest().unwrap(), Digest::of(text));
+    let empty = br#"{"people":{},"groups":{},"revoke_api_keys":false}"#;
+    assert_eq!(AccessState::default().digest().unwrap(), Digest::of(empty));
 }

@@ -282,6 +282,7 @@ impl Agent {
             agent_version: "0.1.0".into(),
             capabilities: vec!["generic_oidc".into()],
             positions: self.positions.clone(),
+            fleet_key: self.accepted.fleet_keys.last().map(|key| key.key_id.clone()),
         };
         if let Some(change) = &twist.hello {
             change(&mut hello);

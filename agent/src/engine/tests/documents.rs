@@ -1,9 +1,12 @@
 //! Forged, foreign, old and misplaced documents (rules B2, B3, B5, B7).
 
+use crate::engine::Input;
 use crate::policy::Policy;
 use crate::state::State;
 use crate::testkit::{Odcm, Rig, state};
-use odcm_wire::latest::{Body, Document, FromAgent, ItemState, ReportKind, Section, SignedDocument};
+use odcm_wire::latest::{
+    Body, Document, FromAgent, FromServer, ItemState, ReportKind, Section, SignedDocument, SignedSuccession,
+};
 use std::time::Duration;
 
 fn asked_for_snapshot(rig: &mut Rig) -> usize {
@@ -219,4 +222,102 @@ async fn no_debug_output_holds_a_secret() {
     assert!(!format!("{:?}", state.enrolment).contains(&state.enrolment.private_key));
     let change = odcm_space_plugin::AccountChange { password: Some("hunter2".into()), ..Default::default() };
     assert!(!format!("{change:?}").contains("hunter2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fleet_key_is_rolled_by_announcements_of_the_newest_key_only() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    let (one, two) = (state(&["ann"], &[]), state(&["ann", "bob"], &[]));
+    rig.apply(&one).await;
+    let announce = |rig: &Rig, said: &SignedSuccession| {
+        let (input, said) = (rig.inputs(), said.clone());
+        async move { input.send(Input::Message(FromServer::FleetKey(said))).await.unwrap() }
+    };
+    // Forged: signed by a key of nobody. What it announces must sign nothing.
+    let mut stranger = Odcm::new("installation-1");
+    (stranger.key, stranger.revision) = (crate::keys::AgentKey::generate(&crate::testkit::Counting::default()).unwrap().0, 1);
+    let forged = stranger.roll("fleet-2", i64::MAX);
+    announce(&rig, &forged).await;
+    let theirs = stranger.snapshot(&state(&["eve"], &[]));
+    rig.say(&theirs).await;
+    rig.pass(Duration::from_secs(1)).await;
+    assert_eq!((rig.active("eve"), rig.active("ann")), (None, Some(true)));
+    assert_eq!(rig.alarms(), ["fleet_key", "signature"]);
+
+    let old = rig.odcm.snapshot(&two);
+    rig.odcm.revision -= 1;
+    let until = rig.now() + 60_000;
+    let first = rig.odcm.roll("fleet-2", until);
+    // A document of the new key before its announcement is refused.
+    let early = rig.odcm.snapshot(&two);
+    rig.pass(Duration::from_secs(700)).await;
+    rig.heard.clear();
+    rig.say(&early).await;
+    rig.pass(Duration::from_secs(700)).await;
+    assert_eq!((rig.active("bob"), rig.alarms()), (None, vec!["signature".to_owned()]));
+    announce(&rig, &first).await;
+    assert_eq!(rig.standing().await.fleet_key, "fleet-2");
+    // The old key is over by now.
+    rig.heard.clear();
+    rig.say(&old).await;
+    rig.pass(Duration::from_secs(1)).await;
+    assert_eq!((rig.active("bob"), rig.alarms()), (None, vec!["signature".to_owned()]));
+    rig.say(&early).await;
+    rig.acked().await;
+    assert_eq!(rig.active("bob"), Some(true));
+
+    // A restart offline: what the old key signed still loads, and the new key is known.
+    rig.kill().await;
+    rig.go().await;
+    assert_eq!(rig.standing().await.fleet_key, "fleet-2");
+    // Yesterday's announcement says nothing, and is no alarm.
+    rig.heard.clear();
+    announce(&rig, &first).await;
+    rig.pass(Duration::from_secs(1)).await;
+    assert_eq!((rig.standing().await.fleet_key.as_str(), rig.alarms().len()), ("fleet-2", 0));
+    // Away during two rolls: the links come in order.
+    let (second, third) = (rig.odcm.roll("fleet-3", until), rig.odcm.roll("fleet-4", until));
+    announce(&rig, &second).await;
+    announce(&rig, &third).await;
+    rig.apply(&one).await;
+    assert_eq!((rig.standing().await.fleet_key.as_str(), rig.active("bob")), ("fleet-4", Some(false)));
+    rig.kill().await;
+    let kept = State::open(Box::new(rig.memory.clone())).unwrap();
+    assert_eq!((kept.keys.newest(), kept.keys.held().len()), ("fleet-4", 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_of_a_later_odcm_is_ignored_in_snapshot_and_delta() {
+    let mut rig = Rig::new();
+    let team = rig.team("Deployers", "g1");
+    rig.go().await;
+    let one = state(&["ann"], &[("g1", &["ann"])]);
+    let two = state(&["ann", "bob"], &[("g1", &["bob"])]);
+    let three = state(&["bob"], &[("g1", &["bob"])]);
+    let later = |signed: &SignedDocument, rig: &Rig| {
+        let payload = signed
+            .payload
+            .replace("\"display_name\":", "\"pronouns\":\"they\",\"display_name\":")
+            .replace("\"interval\":{", "\"interval\":{\"zone\":\"UTC\"")
+            .replace("\"state\":{", "\"state\":{\"shares\":[1],")
+            .replace("\"delta\":{", "\"delta\":{\"shares_gone\":[1],");
+        assert!(payload.contains("pronouns") && payload.contains("shares") && payload.contains("zone"), "{payload}");
+        rig.odcm.sign_text(payload)
+    };
+    let snapshot = later(&rig.odcm.snapshot(&one), &rig);
+    rig.say(&snapshot).await;
+    rig.acked().await;
+    assert_eq!(rig.members(&team), ["ann"]);
+    let delta = later(&rig.odcm.delta(1, &one, &two), &rig);
+    rig.say(&delta).await;
+    rig.acked().await;
+    assert_eq!(rig.members(&team), ["bob"]);
+    // A plain delta on top, and a restart, meet their base.
+    rig.change(&two, &three).await;
+    rig.kill().await;
+    rig.go().await;
+    rig.pass(Duration::from_secs(5)).await;
+    assert_eq!((rig.active("ann"), rig.active("bob")), (Some(false), Some(true)));
+    assert!(rig.alarms().is_empty() && asked_for_snapshot(&mut rig) == 0, "{:?}", rig.alarms());
 }

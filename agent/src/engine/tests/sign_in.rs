@@ -5,7 +5,7 @@ use crate::state::State;
 use crate::testkit::{Rig, busy};
 use odcm_space_plugin::{SpaceAdapter, fake::FakeSpace};
 use odcm_wire::Digest;
-use odcm_wire::latest::{DriftAction, FromAgent, FromServer, Probe, ReportKind, Section};
+use odcm_wire::latest::{DriftAction, FromAgent, FromServer, ItemState, Probe, ReportKind, Section};
 use std::time::Duration;
 
 async fn offered(rig: &mut Rig) -> Vec<(u64, Digest)> {
@@ -134,10 +134,25 @@ async fn restore_auth_brings_the_old_settings_back() {
 
     rig.go().await;
     rig.pass(Duration::from_secs(700)).await;
-    assert_eq!(restored(rig.space.authentication().await.unwrap()), was, "left alone until ODCM says something new");
+    assert_eq!(restored(rig.space.authentication().await.unwrap()), was, "left alone until ODCM wants something new");
+    // The same again under a higher revision (a fork, a new fleet key, an unrelated edit) is nothing new.
     let document = rig.odcm.authentication(2, 1);
     rig.say(&document).await;
-    rig.heard_ack(Section::Authentication, 2).await;
+    let ack = rig.heard_ack(Section::Authentication, 2).await;
+    assert_eq!(ack.items[0].state, ItemState::RefusedByPolicy, "ODCM hears that its settings are not there");
+    rig.pass(Duration::from_secs(700)).await;
+    assert_eq!(restored(rig.space.authentication().await.unwrap()), was);
+    rig.kill().await;
+    rig.go().await;
+    rig.pass(Duration::from_secs(700)).await;
+    assert_eq!(restored(rig.space.authentication().await.unwrap()), was, "nor does a restart undo it");
+    let document = rig.odcm.authentication(3, 2);
+    rig.heard.clear();
+    rig.say(&document).await;
+    assert_eq!(offered(&mut rig).await[0].0, 2);
+    stored(&rig, 2).await;
+    let ack = rig.heard_ack(Section::Authentication, 3).await;
+    assert_eq!(ack.items[0].state, ItemState::Applied);
     assert!(rig.space.authentication().await.unwrap().enabled);
     let state = State::open(Box::new(rig.memory.clone())).unwrap();
     restore_auth(state, &rig.space).await.unwrap();
@@ -166,4 +181,26 @@ async fn a_probe_goes_through_the_spaces_own_sign_in() {
     let probes = rig.space.probes();
     assert_eq!((probes.len(), probes[0].code.as_str()), (1, "dead"));
     assert_eq!(probes[0].client_secret, rig.space.client_secret());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_no_probe_proved_is_written_again() {
+    let mut rig = Rig::new();
+    rig.go().await;
+    set_up(&mut rig).await;
+    let secret = rig.space.client_secret().unwrap();
+    // Somebody puts another secret into the Space: what is set cannot be read, so no look finds it.
+    rig.space.set_local_client_secret(Some("another"));
+    rig.pass(Duration::from_secs(700)).await;
+    assert_eq!(rig.space.client_secret().as_deref(), Some("another"));
+    let say = |generation| crate::engine::Input::Message(FromServer::WriteSecret { generation });
+    rig.send(say(7)).await;
+    rig.pass(Duration::from_secs(1)).await;
+    assert_eq!(rig.space.client_secret().as_deref(), Some("another"), "that is no secret of ours");
+    rig.send(say(1)).await;
+    rig.pass(Duration::from_secs(1)).await;
+    assert_eq!(rig.space.client_secret(), Some(secret));
+    let writes = rig.space.calls_of("set_authentication");
+    rig.pass(Duration::from_secs(700)).await;
+    assert_eq!(rig.space.calls_of("set_authentication"), writes, "once is enough");
 }

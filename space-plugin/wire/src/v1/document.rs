@@ -103,7 +103,8 @@ pub struct Document {
     /// Digest of the dry run that an administrator confirmed, for a mass removal (rules B7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Digest>,
-    /// [`Digest`] of the JSON of the state that holds after this document: proof that a delta met its base.
+    /// [`Digest`] of the state that holds after this document, over the fields that version 1 began with: proof that a
+    /// delta met its base, whatever fields a later ODCM of this version adds.
     pub state_digest: Digest,
     /// The content.
     pub body: Body,
@@ -137,32 +138,12 @@ pub enum DocumentError {
     Version(u32),
 }
 
-/// Digest of a state's JSON; both sides compute it with this function.
+/// Digest of a value's JSON; both sides compute it with this function.
 ///
 /// # Errors
 /// When the state cannot be written as JSON.
 pub(super) fn state_digest<T: Serialize>(state: &T) -> Result<Digest, DocumentError> {
     serde_json::to_vec(state).map(|b| Digest::of(&b)).map_err(|e| DocumentError::Malformed(e.to_string()))
-}
-
-impl AccessState {
-    /// Digest of the state's JSON.
-    ///
-    /// # Errors
-    /// When the state cannot be written as JSON.
-    pub fn digest(&self) -> Result<Digest, DocumentError> {
-        state_digest(self)
-    }
-}
-
-impl AuthenticationState {
-    /// Digest of the state's JSON.
-    ///
-    /// # Errors
-    /// When the state cannot be written as JSON.
-    pub fn digest(&self) -> Result<Digest, DocumentError> {
-        state_digest(self)
-    }
 }
 
 impl Document {

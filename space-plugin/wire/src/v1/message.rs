@@ -3,7 +3,7 @@
 //! Order: the server sends [`Challenge`]; the agent answers [`Hello`] and [`Proof`]; the server answers [`Welcome`] or
 //! [`Refused`]. From then on the server sends documents and heartbeats, the agent acknowledgements and reports.
 
-use super::{Ack, Millis, Report, Section, SignedDocument};
+use super::{Ack, Millis, Report, Section, SignedDocument, SignedSuccession};
 use crate::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +123,9 @@ pub struct Hello {
     /// Where the agent stands.
     #[serde(default)]
     pub positions: Vec<Position>,
+    /// Id of the newest fleet key that it holds: ODCM answers with the successions after it. Absent: an agent of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet_key: Option<String>,
 }
 
 /// Second message of the agent: possession of its key.
@@ -229,6 +232,13 @@ pub enum FromServer {
     },
     /// Prove the client secret.
     Probe(Probe),
+    /// The probes of that secret went unproven: write it into the Space again (rules B6).
+    WriteSecret {
+        /// Generation of the secret.
+        generation: u64,
+    },
+    /// The fleet key has a successor. Sent before any document that it signs.
+    FleetKey(SignedSuccession),
     /// The connection ends.
     Refused(Refused),
     /// A message of a newer version: reported, otherwise ignored.

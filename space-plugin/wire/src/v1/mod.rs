@@ -2,7 +2,9 @@
 
 mod access;
 mod authentication;
+mod covered;
 mod document;
+mod fleet;
 mod inheritance;
 mod message;
 mod projection;
@@ -11,6 +13,7 @@ mod report;
 pub use access::{AccessDelta, AccessState, AdoptionDecision, Group, Interval, Person};
 pub use authentication::AuthenticationState;
 pub use document::{Body, Document, DocumentError, MAX_DOCUMENT_BYTES, Offline, Section, SignedDocument};
+pub use fleet::{SignedSuccession, Succession};
 pub use inheritance::{FormerLink, FormerTeam, Inheritance};
 pub use message::{
     Challenge, EnrolmentAccepted, EnrolmentRequest, FleetKey, FromAgent, FromServer, Heartbeat, Hello, MAX_MESSAGE_BYTES,
