@@ -405,6 +405,10 @@ impl World {
                 put(&self.grant().await.0);
                 204
             }
+            "rotate_space_secret" => {
+                put(&self.space().await);
+                409 // no agent has made the first one
+            }
             "create_enrolment_code" => {
                 put(&self.space().await);
                 201

@@ -5,7 +5,7 @@ use super::steps::{member_key, person_key};
 use super::tell::applied;
 use super::{Engine, Flow};
 use crate::plan::{FIXED, Index, Plan, Scene, member_item, person_item};
-use odcm_wire::latest::{Ack, FromAgent, ItemResult, ItemState, Section};
+use odcm_wire::latest::{Ack, ItemResult, ItemState, Section};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
@@ -106,7 +106,7 @@ impl Engine {
         let links = self.links_for_ack();
         let seen = self.told.seen;
         self.items_told();
-        self.send(FromAgent::Ack(Ack {
+        self.send_parted(Ack {
             section: Section::Access,
             epoch,
             revision,
@@ -116,7 +116,7 @@ impl Engine {
             items: items.into_values().collect(),
             links,
             seen,
-        }));
+        });
     }
 
     /// Every removal that the revision brought, with what it could not end (rules A9).

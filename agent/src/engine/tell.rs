@@ -6,18 +6,26 @@ use crate::plan::Plan;
 use crate::state::{Link, Off};
 use odcm_wire::Digest;
 use odcm_wire::latest::{
-    AccountLink, AdoptionCandidate, FromAgent, ItemResult, ItemState, Projection, Report, ReportKind, Section, Seen, SeenPerson,
-    SweepCandidate, TeamBinding,
+    AccountLink, Ack, AdoptionCandidate, FromAgent, ItemResult, ItemState, Projection, Report, ReportKind, Section, Seen,
+    SeenPerson, SweepCandidate, TeamBinding,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries of a list in one report: the server reads messages of a few megabytes.
 const CHUNK: usize = 500;
+/// Bindings or sweeps told at once.
+const LISTED: usize = 20_000;
 /// Links in one acknowledgement; more go ahead of it in reports.
 const LINKS: usize = 1000;
 /// Candidates told at once; the others follow when these are decided.
 const CANDIDATES: usize = 5000;
+/// Items in one acknowledgement; more follow it in reports.
+const ITEMS: usize = 2000;
+/// Bytes of a list in one message: the server reads messages of four mebibytes.
+const BYTES: usize = 1024 * 1024;
+/// Names of teams or identities that are told of a candidate.
+const NAMES: usize = 50;
 /// Longest sentence of an item.
 const SENTENCE: usize = 500;
 
@@ -79,7 +87,6 @@ impl Engine {
         self.told.known = true;
         self.told.bindings = plan.bindings;
         self.told.candidates = plan.candidates;
-        self.told.candidates.truncate(CANDIDATES);
         for candidate in &mut self.told.candidates {
             candidate.api_keys = self.key_counts.get(&candidate.account).copied().flatten();
             let theirs = self.teams_of.get(&candidate.account).into_iter().flatten();
@@ -87,8 +94,14 @@ impl Engine {
             candidate.teams.extend(names);
             candidate.teams.sort();
             candidate.teams.dedup();
+            candidate.teams.truncate(NAMES);
+            candidate.identities.truncate(NAMES);
         }
+        // Complete lists that replace the ones before cannot be parted: the others follow when these are dealt with.
+        first_part(&mut self.told.candidates, CANDIDATES);
+        first_part(&mut self.told.bindings, LISTED);
         self.told.sweeps = plan.sweeps;
+        first_part(&mut self.told.sweeps, LISTED);
         self.told.items = items;
         for message in self.told.items.values_mut().filter_map(|i| i.message.as_mut()) {
             if let Some((at, _)) = message.char_indices().nth(SENTENCE) {
@@ -119,13 +132,15 @@ impl Engine {
         items.extend(told.sent.items.keys().filter(|i| !told.items.contains_key(*i)).map(|i| applied(i.clone())));
         if !items.is_empty() {
             told.sent.items.clone_from(&told.items);
-            reports.extend(items.chunks(CHUNK).map(|c| ReportKind::Items { items: c.to_vec() }));
+            reports.extend(parts(items, CHUNK).into_iter().map(|items| ReportKind::Items { items }));
         }
+        reports.extend(parts(self.changed_links(), CHUNK).into_iter().map(|links| ReportKind::Links { links }));
+        // After everything that may explain another picture.
+        let told = &mut self.told;
         if let Some(seen) = told.seen.filter(|s| told.sent.seen != Some(s.digest)) {
             told.sent.seen = Some(seen.digest);
             reports.push(ReportKind::Seen { section: Section::Access, seen });
         }
-        reports.extend(self.changed_links().chunks(CHUNK).map(|c| ReportKind::Links { links: c.to_vec() }));
         for report in reports {
             self.report(report);
         }
@@ -156,11 +171,20 @@ impl Engine {
     /// The changed links for an acknowledgement; of very many the first go ahead in reports.
     pub(super) fn links_for_ack(&mut self) -> Vec<AccountLink> {
         let mut links = self.changed_links();
-        let ahead: Vec<AccountLink> = links.drain(..links.len().saturating_sub(LINKS)).collect();
-        for chunk in ahead.chunks(CHUNK) {
-            self.report(ReportKind::Links { links: chunk.to_vec() });
+        let ahead = links.drain(..links.len().saturating_sub(LINKS)).collect();
+        for links in parts(ahead, CHUNK) {
+            self.report(ReportKind::Links { links });
         }
         links
+    }
+
+    /// Sends an acknowledgement with as many of the items as a message holds; the others follow it in reports.
+    pub(super) fn send_parted(&self, ack: Ack) {
+        let mut items = parts(ack.items, ITEMS).into_iter();
+        self.send(FromAgent::Ack(Ack { items: items.next().unwrap_or_default(), ..ack }));
+        for items in items {
+            self.report(ReportKind::Items { items });
+        }
     }
 
     /// Items count as told: they are in an acknowledgement.
@@ -198,6 +222,35 @@ impl Engine {
     }
 }
 
+/// Parts a list into lists of at most `most` entries and about [`BYTES`] bytes; one entry alone may be longer.
+fn parts<T: Serialize>(list: Vec<T>, most: usize) -> Vec<Vec<T>> {
+    let mut all: Vec<Vec<T>> = Vec::new();
+    let mut room = 0usize;
+    for entry in list {
+        let bytes = serde_json::to_vec(&entry).map_or(BYTES, |text| text.len() + 1);
+        match all.last_mut() {
+            Some(last) if last.len() < most && bytes <= room => {
+                room -= bytes;
+                last.push(entry);
+            }
+            _ => {
+                room = BYTES.saturating_sub(bytes);
+                all.push(vec![entry]);
+            }
+        }
+    }
+    all
+}
+
+/// Keeps what one message holds.
+fn first_part<T: Serialize>(list: &mut Vec<T>, most: usize) {
+    let all = parts(std::mem::take(list), most);
+    if all.len() > 1 {
+        tracing::warn!(messages = all.len(), "a list is too long for one message: its beginning is told");
+    }
+    *list = all.into_iter().next().unwrap_or_default();
+}
+
 /// An item that is as it should be.
 pub(super) fn applied(item: String) -> ItemResult {
     ItemResult { item, state: ItemState::Applied, message: None, residual: Vec::new() }
@@ -221,4 +274,23 @@ fn changed<T: Serialize>(sent: &mut Option<Digest>, value: &T) -> bool {
     let other = *sent != digest;
     *sent = digest;
     other
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn lists_are_parted_by_number_and_by_bytes_and_nothing_is_lost() {
+        let short: Vec<String> = (0..1001).map(|n| n.to_string()).collect();
+        let all = parts(short.clone(), 500);
+        assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 1]);
+        assert_eq!(all.concat(), short);
+        let long: Vec<String> = (0..7).map(|n| n.to_string().repeat(300 * 1024)).collect();
+        let all = parts(long.clone(), 500);
+        assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+        assert_eq!(all.concat(), long);
+        assert_eq!(parts(vec!["x".repeat(2 * BYTES), "y".into()], 500).len(), 2, "too long alone");
+        assert_eq!(parts(Vec::<String>::new(), 500).len(), 0);
+    }
 }

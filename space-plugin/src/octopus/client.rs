@@ -6,6 +6,7 @@ use crate::adapter::{AdapterError, Result};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode, redirect};
 use serde_json::Value;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
@@ -35,11 +36,16 @@ impl std::fmt::Debug for Client {
     }
 }
 
+/// The answers of one call of the adapter are together at most so many times as large as one answer may be.
+const CALL_ANSWERS: usize = 2;
+
 /// One call of the adapter: its lane and its deadline.
 pub(super) struct Api<'a> {
     client: &'a Client,
     lane: Lane,
     deadline: Instant,
+    /// Bytes read so far.
+    read: AtomicUsize,
 }
 
 /// What a browser would see of an answer.
@@ -102,7 +108,7 @@ impl Client {
     }
 
     pub fn api(&self, lane: Lane) -> Api<'_> {
-        Api { client: self, lane, deadline: Instant::now() + self.call_timeout }
+        Api { client: self, lane, deadline: Instant::now() + self.call_timeout, read: AtomicUsize::new(0) }
     }
 
     /// The address that a link means; only addresses under our base are allowed, so that the key goes nowhere else.
@@ -226,6 +232,10 @@ impl Api<'_> {
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(what, error))? {
             if body.len() + chunk.len() > max {
                 return Err(too_large());
+            }
+            // The pages of a collection are kept together: they are bounded together.
+            if self.read.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len() > max.saturating_mul(CALL_ANSWERS) {
+                return Err(AdapterError::Garbage(format!("{what}: the answers are larger than {max} bytes by far, in all")));
             }
             body.extend_from_slice(&chunk);
         }

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 /// Items asked for at once: nearly every list comes whole, and then it cannot change between two pages.
 pub(super) const TAKE: &str = "1000";
 const MAX_PAGES: usize = 1000;
+/// Items of a collection; the bytes are bounded by the client.
+const MAX_ITEMS: usize = 200_000;
 
 /// All items of a collection. When it changed between two pages it is read once more.
 pub(super) async fn all(api: &Api<'_>, first: &str) -> Result<Vec<Value>> {
@@ -55,6 +57,9 @@ impl Pages {
         for item in items(&page)? {
             let id = item.get("Id").and_then(Value::as_str);
             if id.is_none_or(|id| self.ids.insert(id.to_owned())) {
+                if self.items.len() >= MAX_ITEMS {
+                    return Err(AdapterError::Garbage(format!("a collection of more than {MAX_ITEMS} items")));
+                }
                 self.items.push(item.clone());
             }
         }
@@ -96,6 +101,11 @@ mod tests {
         let mut circle = Pages::default();
         circle.add(page(&["a"], Some("/2"))).unwrap();
         assert!(circle.add(page(&["a"], Some("/2"))).is_err());
+        let many: Vec<Value> = (0..MAX_ITEMS).map(|_| json!({})).collect();
+        let mut endless = Pages::default();
+        assert!(endless.add(json!({"Items": many, "Links": {"Page.Next": "/2"}})).is_ok());
+        assert!(endless.add(json!({"Items": [{}], "Links": {}})).is_err(), "more than anybody has");
+
         assert!(Pages::default().add(json!({"Users": []})).is_err());
         assert!(Pages::default().add(json!("x")).is_err());
     }

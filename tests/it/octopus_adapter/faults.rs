@@ -262,3 +262,21 @@ async fn deactivating_needs_no_settings() {
         assert!(adapter.change_account(&id, &on).await.is_err(), "{fault:?}: giving access waits");
     }
 }
+
+/// Pages that are each small enough, and too many of them.
+#[tokio::test]
+async fn a_collection_is_bounded_in_all() {
+    let hands = Hands::start(Version::OLDEST, strict()).await;
+    for n in 0..300 {
+        hands.standin.create_user(&format!("user{n}"), Some(&format!("user{n}@x.example")), None);
+    }
+    let proxy = Proxy::start(&hands, Twist::PagesOf(10)).await;
+    let adapter = |max_body| {
+        let mut config = OctopusConfig::new(&proxy.url, hands.standin.admin_key());
+        config.max_body = max_body;
+        OctopusAdapter::new(config).unwrap()
+    };
+    assert!(adapter(32 * 1024 * 1024).accounts().await.unwrap().len() > 300);
+    let error = adapter(48 * 1024).accounts().await.unwrap_err();
+    assert!(matches!(&error, AdapterError::Garbage(text) if text.contains("in all")), "{error:?}");
+}

@@ -33,7 +33,7 @@ impl Site {
             url: server.deps().settings.public.origin().into(),
             code: server.code(space).await,
             octopus_url: "http://mars.localhost:8091".into(),
-            octopus_public_url: None,
+            octopus_public_url: Some("https://mars.example.com".into()),
             octopus_key_file: key_file,
             ca_file: None,
             proxy: None,
@@ -352,4 +352,37 @@ async fn an_account_that_cannot_be_inherited_can_be_adopted() {
         link.is_some_and(|l| l.account_id == another)
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_client_secret_is_rotated_and_two_are_valid_meanwhile() {
+    use odcm::accounts::{Error, clients, spaces};
+    use odcm::core::ids::ClientId;
+    let Story { server, site, .. } = story().await;
+    let first = site.fake.client_secret().unwrap();
+    // The stand-in for the probe: the Space is in memory, so its token request is played here.
+    spaces::rotate_secret(server.deps(), &admin(), &site.space).await.unwrap();
+    let again = spaces::rotate_secret(server.deps(), &admin(), &site.space).await;
+    assert!(matches!(&again, Err(Error::Refused(why)) if why.code == "space.rotating"), "{again:?}");
+    until("another secret is in the Space", || async { site.fake.client_secret().unwrap() != first }).await;
+    site.converged(&server).await;
+    let second = site.fake.client_secret().unwrap();
+    let client = ClientId::parse("mars").unwrap();
+    let hash = |secret: &str| odcm_wire::Digest::of(secret.as_bytes()).as_bytes().to_vec();
+    let now = server.deps().clock.now();
+    let at = async |when| odcm::storage::clients::with_secrets(&mut &server.deps().db, &client, when).await.unwrap().unwrap().1;
+    let valid = at(now).await;
+    assert!(valid.contains(&hash(&first)) && valid.contains(&hash(&second)) && valid.len() == 2);
+    assert_eq!(at(now.plus_secs(8 * 86_400)).await, [hash(&second)], "the one before ends after a week");
+    // A third one pushes the first out: no more than two are ever valid.
+    spaces::rotate_secret(server.deps(), &admin(), &site.space).await.unwrap();
+    until("the third is in the Space", || async { site.fake.client_secret().unwrap() != second }).await;
+    site.converged(&server).await;
+    let third = site.fake.client_secret().unwrap();
+    let valid = at(server.deps().clock.now()).await;
+    assert!(valid.contains(&hash(&third)) && valid.contains(&hash(&second)) && valid.len() == 2);
+    let (_, _, rows) = clients::view(server.deps(), &admin(), &client).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.generation).collect::<Vec<_>>(), [3, 2]);
+    let nobody = odcm::core::policy::Actor { rights: Vec::new(), ..admin() };
+    assert!(spaces::rotate_secret(server.deps(), &nobody, &site.space).await.is_err());
 }

@@ -104,3 +104,40 @@ async fn only_who_runs_the_space_makes_codes_and_the_code_is_nowhere_in_the_data
         !format!("{:?}", agents::create_enrolment_code(server.deps(), &admin(), &space).await.unwrap()).contains("odcm_enrol_")
     );
 }
+
+#[tokio::test]
+async fn an_address_that_is_not_the_spaces_own_alarms_at_enrolment_and_once_at_connections() {
+    let server = Server::idle().await;
+    for (name, address, alarm) in [
+        ("Mars", "https://mars.example.com", false),
+        ("Venus", "HTTPS://Venus.example.com:443/", false),
+        ("Ceres", "https://evil.example.com", true),
+        ("Pluto", "http://pluto.example.com", true),
+        ("Eris", "not an address", true),
+    ] {
+        let space = server.space(name).await;
+        let key = fresh_key();
+        let mut request = enrolment(&server.code(&space).await, &key, name);
+        request.base_url = address.into();
+        let (status, accepted) = server.post_enrolment(body(&request)).await;
+        assert_eq!(status, 200, "an alarm, not a refusal: {accepted}");
+        let expected = if alarm { vec!["other_base_url"] } else { vec![] };
+        assert_eq!(alarms(&server, &space).await, expected, "{name}");
+        let accepted = serde_json::from_value(accepted).unwrap();
+        let agent = Agent { key, accepted, installation: name.into(), base_url: address.into(), positions: Vec::new() };
+        for _ in 0..2 {
+            agent.connect(&server).await;
+        }
+        assert_eq!(alarms(&server, &space).await, expected, "{name}: known already");
+    }
+    // The Space moves: its agent says the old address from now on.
+    let space = server.space("Io").await;
+    let agent = server.enrol(&space, "installation-io").await;
+    agent.connect(&server).await;
+    assert!(alarms(&server, &space).await.is_empty());
+    let moved = odcm::accounts::spaces::EditSpace { base_url: Some("https://io2.example.com".into()), ..Default::default() };
+    odcm::accounts::spaces::edit(server.deps(), &admin(), &space, None, moved).await.unwrap();
+    agent.connect(&server).await;
+    agent.connect(&server).await;
+    assert_eq!(alarms(&server, &space).await, ["other_base_url"]);
+}

@@ -86,7 +86,8 @@ async fn strangers_at_the_door_are_few_and_do_not_stay() {
     let refused = tokio_tungstenite::connect_async(&url).await.unwrap_err();
     let tokio_tungstenite::tungstenite::Error::Http(response) = refused else { panic!("{refused}") };
     assert_eq!(response.status(), 503);
-    assert!(response.headers().contains_key("retry-after"));
+    let wait: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((2..=120).contains(&wait), "{wait} s");
     let mut one = waiting.pop().unwrap();
     one.send(Message::text("nonsense")).await.unwrap();
     one.send(Message::text("nonsense")).await.unwrap();
@@ -109,4 +110,60 @@ async fn a_hello_that_is_too_long_is_refused() {
         let refused = mars.agent.try_connect(&server, twist).await.err().unwrap();
         assert_eq!(refused.code, RefusalCode::Protocol, "{what}");
     }
+}
+
+#[tokio::test]
+async fn an_agent_that_says_too_much_is_not_listened_to_and_still_gets_its_documents() {
+    let small = |s: &mut odcm::config::Settings| {
+        (s.push.messages_burst, s.push.messages_per_minute, s.push.heartbeat_ms) = (10, 0, 50);
+    };
+    let (server, mars) = Server::with_mars(small).await;
+    let mut session = mars.agent.connect(&server).await;
+    session.document(Section::Access).await;
+    let alarm = |n: usize| ReportKind::Alarm(Alarm { code: format!("n{n}"), message: String::new() });
+    for n in 0..100 {
+        report(&mut session, alarm(n)).await;
+    }
+    until("the first ten", || async { alarms(&server, &mars.space).await.len() == 10 }).await;
+    // A revocation goes out all the same, and the agent is not dropped for being silent.
+    server.leave(&mars.group, &mars.person).await;
+    session.document(Section::Access).await;
+    for _ in 0..5 {
+        while !matches!(session.next().await.expect("still connected"), odcm_wire::latest::FromServer::Heartbeat(_)) {}
+    }
+    assert_eq!(alarms(&server, &mars.space).await.len(), 10);
+    // To connect anew brings no new allowance.
+    let mut session = mars.agent.connect(&server).await;
+    report(&mut session, alarm(100)).await;
+    for _ in 0..5 {
+        while !matches!(session.next().await.expect("connected"), odcm_wire::latest::FromServer::Heartbeat(_)) {}
+    }
+    assert_eq!(alarms(&server, &mars.space).await.len(), 10);
+    assert_eq!(server.deps().metrics.counter("odcm_agent_messages_slowed_total", &[]), 1);
+}
+
+#[tokio::test]
+async fn no_more_than_k_snapshots_are_under_way_at_once() {
+    let server = Server::with(|s| (s.push.snapshots_at_once, s.push.heartbeat_ms) = (1, 50), odcm::push::Push::start).await;
+    let mars = server.mars().await;
+    let venus = server.space("Venus").await;
+    let other = server.enrol(&venus, "installation-venus").await;
+    until("both are projected", || async { odcm::storage::marks::count_pending(&server.deps().db).await.unwrap() == 0 }).await;
+    let mut first = mars.agent.connect(&server).await;
+    first.document(Section::Authentication).await;
+    drop(first);
+    // Larger than what the sockets of both ends hold, so that it is under way until somebody reads it.
+    let huge = " ".repeat(24 * 1024 * 1024);
+    let made =
+        query!("UPDATE document SET payload = payload || $1 WHERE section = 'access' AND space_id = $2 AND kind = 'snapshot'");
+    assert_eq!(server.deps().db.exec(made, &[&huge, &mars.space]).await.unwrap(), 1);
+    let mut slow = mars.agent.connect(&server).await;
+    let mut waiting = other.connect(&server).await;
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_millis(500), waiting.next()).await.is_err(),
+        "the second waits for the first, whom nobody reads"
+    );
+    let signed = slow.document(Section::Access).await;
+    assert!(signed.payload.len() > huge.len());
+    waiting.document(Section::Access).await;
 }

@@ -29,13 +29,27 @@
 //! | `marks::pending` in order of time only | `channel::spaces_that_lose_something_…` |
 //! | `state`: entries of the future travel | `time::entries_of_the_future_…` |
 //! | `projector`: the cursor of time starts at now | `time::a_projector_that_was_down_…` |
+//! | `sync`: announcements of the fleet key are not sent, or after the documents | `fleet::agents_follow_…` |
+//! | `sync`: documents of a fleet key that was rolled away are sent | `fleet::agents_follow_…` |
+//! | `sync`: an agent with a foreign fleet key goes unnoticed | `fleet::an_agent_that_was_led_astray_…` |
+//! | `document`: section authentication is numbered anew when the offline policy changes | `channel::a_change_that_changes_nothing_…` |
+//! | `secret`: a probe without proof has no consequence | `proof::a_secret_that_is_not_proven_…` |
+//! | `seen`: looks are stored and not compared | `acks::a_space_that_looks_different_…` |
+//! | `reports`: only people of the present state are known | `acks::the_account_of_somebody_revoked_…` |
+//! | `handshake`: the Space's address is not compared | `enrolment::an_address_that_is_not_…` |
+//! | `connection`: no allowance | `hostile::an_agent_that_says_too_much_…` |
+//! | `hub`: the allowance is the connection's, not the agent's | `hostile::an_agent_that_says_too_much_…` |
+//! | `sync`: snapshots without a limit | `hostile::no_more_than_k_snapshots_…` |
 //! | `routes`: no limit of size | `hostile::a_message_beyond_…`, `enrolment::bad_requests_…` |
 
 mod acks;
 mod channel;
 mod end_to_end;
 mod enrolment;
+mod fleet;
 mod handshake;
 mod hostile;
+mod joined;
+mod proof;
 pub mod support;
 mod time;

@@ -19,8 +19,8 @@ use odcm::storage::spaces::OfflinePolicy;
 use odcm::testing::{TestDeps, deps_in_real_time, deps_with};
 use odcm_wire::Digest;
 use odcm_wire::latest::{
-    AccessState, Ack, Body as DocumentBody, Document, EnrolmentAccepted, EnrolmentRequest, FromAgent, FromServer, Hello,
-    Position, Proof, Refused, Section, SignedDocument, Welcome, proof_bytes,
+    AccessState, Ack, Alarm, Body as DocumentBody, Document, EnrolmentAccepted, EnrolmentRequest, FromAgent, FromServer, Hello,
+    Position, Proof, Refused, Report, ReportKind, Section, SignedDocument, Welcome, proof_bytes,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -101,7 +101,8 @@ impl Server {
 
     fn on(listener: TcpListener, deps: TestDeps, push: impl FnOnce(Deps) -> Push) -> Self {
         let push = push(deps.deps.clone());
-        let router = push.routes().with_state(deps.deps.clone());
+        let rooms = push.routes().merge(odcm::pages::routes()).merge(odcm::protocols::routes());
+        let router = rooms.with_state(deps.deps.clone());
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
@@ -213,7 +214,7 @@ pub fn enrolment(code: &str, key: &Ed25519KeyPair, installation: &str) -> Enrolm
         code: code.into(),
         public_key: BASE64.encode(key.public_key().as_ref()),
         installation_id: installation.into(),
-        base_url: format!("http://{installation}.internal:8080"),
+        base_url: format!("https://{}.example.com", installation.trim_start_matches("installation-")),
         server_version: "2025.4.1".into(),
         capabilities: vec!["generic_oidc".into()],
         agent_version: "0.1.0".into(),
@@ -431,6 +432,27 @@ pub fn after(state: &AccessState, document: &Document) -> AccessState {
     };
     assert_eq!(after.digest().unwrap(), document.state_digest);
     after
+}
+
+/// Codes of the alarms of a Space, the newest first.
+pub async fn alarms(server: &Server, space: &SpaceId) -> Vec<String> {
+    let events = odcm::accounts::agent_status::events(server.deps(), &admin(), space, 500).await.unwrap();
+    events.iter().filter(|e| e.kind == "alarm").map(|e| e.detail["code"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Sends a report.
+pub async fn report(session: &mut Session, what: ReportKind) {
+    let report = Report { connection_epoch: session.epoch, at: 1, what };
+    session.send(&FromAgent::Report(report)).await;
+}
+
+/// Everything sent before is stored once the answer to this is here.
+pub async fn settled(server: &Server, space: &SpaceId, session: &mut Session) {
+    let name = format!("marker-{}", session.epoch);
+    let count = || async { alarms(server, space).await.iter().filter(|code| **code == name).count() };
+    let before = count().await;
+    report(session, ReportKind::Alarm(Alarm { code: name.clone(), message: String::new() })).await;
+    until("the marker", || async { count().await > before }).await;
 }
 
 pub fn digest(text: &str) -> Digest {

@@ -336,3 +336,33 @@ async fn profile_changes_reach_the_account() {
     assert_eq!((account.username.as_str(), account.our_identity_email.as_deref()), ("anna", Some("anna@x.example")));
     assert!(ack.links.iter().any(|l| l.username == "anna" && l.email == "anna@x.example"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_message_is_longer_than_the_server_reads_however_many_wait() {
+    use odcm_wire::latest::FromAgent;
+    use std::collections::BTreeSet;
+    let mut rig = Rig::new();
+    let ids: Vec<String> = (0..2500).map(|n| format!("p{n:04}")).collect();
+    for id in &ids {
+        rig.space.create_local_account(LocalAccount::person(&format!("old-{id}"), &format!("{id}@x.example")));
+    }
+    rig.go().await;
+    let people: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let ack = rig.apply(&state(&people, &[])).await;
+    rig.pass(Duration::from_secs(1)).await;
+    let mut named: BTreeSet<String> = ack.items.iter().map(|i| i.item.clone()).collect();
+    assert!(named.len() <= 2000, "{}", named.len());
+    let after = rig.heard.iter().skip_while(|m| !matches!(m, FromAgent::Ack(_)));
+    for message in after {
+        assert!(serde_json::to_vec(message).unwrap().len() < 2 * 1024 * 1024);
+        match message {
+            FromAgent::Report(r) => match &r.what {
+                ReportKind::Items { items } => named.extend(items.iter().map(|i| i.item.clone())),
+                ReportKind::Candidates { candidates } => assert_eq!(candidates.len(), 2500),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    assert_eq!(named.len(), 2500, "every item is told");
+}
