@@ -15,8 +15,8 @@ use odcm_space_plugin::{
     MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
 };
 use odcm_wire::latest::{
-    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance, Interval, Millis,
-    Offline, Person, ReportKind, Section, SignedDocument, SignedSuccession, Succession, VERSION,
+    AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance,
+    Interval, Millis, Offline, Person, ReportKind, Section, SignedDocument, SignedSuccession, Succession, VERSION,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -119,7 +119,9 @@ impl State {
         // In this order a crash leaves the old agent without documents, which asks for them again.
         store.remove(ACCESS)?;
         store.remove(AUTHENTICATION)?;
-        let sign_in = SignIn { restored_at: None, ..load(store, SIGN_IN)?.unwrap_or_default() };
+        // The new enrolment pins the present key.
+        store.remove(FLEET)?;
+        let sign_in = SignIn { restored: None, ..load(store, SIGN_IN)?.unwrap_or_default() };
         store.save(SIGN_IN, &write(SIGN_IN, &sign_in)?)?;
         let floor = Floor { refused: None, ..load(store, FLOOR)?.unwrap_or_default() };
         store.save(FLOOR, &write(FLOOR, &floor)?)?;
