@@ -31,12 +31,13 @@ fn verifies(keys: &FleetKeys, now: i64, signed: &SignedDocument) -> bool {
 
 #[tokio::test]
 async fn agents_follow_the_key_and_who_was_away_catches_up() {
-    let (server, mut mars) = Server::with_mars(|s| s.push.heartbeat_ms = 50).await;
+    let (server, mut mars) = Server::with_mars(|s| s.push.heartbeat_ms = 1000).await;
     let now = || server.deps().clock.now().0;
     let pinned = mars.agent.accepted.fleet_keys.clone();
     let mut known = FleetKeys::parse(&pinned).unwrap();
     let deployment = mars.agent.accepted.deployment.clone();
     let mut session = mars.agent.connect(&server).await;
+    session.lively = true;
     let (access, authentication) = (session.document(Section::Access).await, session.document(Section::Authentication).await);
     assert!(verifies(&known, now(), &access));
     session.ack(&access).await;
@@ -89,7 +90,7 @@ async fn agents_follow_the_key_and_who_was_away_catches_up() {
 
 #[tokio::test]
 async fn an_agent_that_enrols_during_a_roll_follows_it() {
-    let (server, _) = Server::with_mars(|s| s.push.heartbeat_ms = 50).await;
+    let (server, _) = Server::with_mars(|s| s.push.heartbeat_ms = 1000).await;
     let next = keys::rotate(server.deps(), &admin(), Alg::EdDsa).await.unwrap();
     let venus = server.space("Venus").await;
     let agent = server.enrol(&venus, "installation-venus").await;

@@ -17,8 +17,9 @@ async fn asked(session: &mut Session) -> FromServer {
 
 #[tokio::test]
 async fn a_secret_that_is_not_proven_alarms_and_is_written_again() {
-    let (server, mars) = Server::with_mars(|s| s.push.heartbeat_ms = 50).await;
+    let (server, mars) = Server::with_mars(|s| s.push.heartbeat_ms = 1000).await;
     let mut session = mars.agent.connect(&server).await;
+    session.lively = true;
     let authentication = session.document(Section::Authentication).await;
     session.ack(&authentication).await;
     // Applied, but no secret is known: nothing can be proven, nothing is asked.

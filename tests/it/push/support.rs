@@ -259,6 +259,8 @@ pub struct Session {
     pub proof: String,
     pub epoch: u64,
     pub heartbeat_ms: u64,
+    /// Answers heartbeats while it waits for messages, as an agent does.
+    pub lively: bool,
 }
 
 impl Agent {
@@ -303,7 +305,7 @@ impl Agent {
         let _ = ws.send(Message::text(proof.clone())).await;
         match serde_json::from_str(&next_text(&mut ws).await.unwrap()).unwrap() {
             FromServer::Welcome(Welcome { connection_epoch, heartbeat_ms, .. }) => {
-                Ok(Session { ws, challenge, hello: sent, proof, epoch: connection_epoch, heartbeat_ms })
+                Ok(Session { ws, challenge, hello: sent, proof, epoch: connection_epoch, heartbeat_ms, lively: false })
             }
             FromServer::Refused(refused) => Err(refused),
             other => panic!("{other:?}"),
@@ -337,7 +339,11 @@ async fn next_text(ws: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> Optio
 impl Session {
     /// The next message, `None` at the end.
     pub async fn next(&mut self) -> Option<FromServer> {
-        next_text(&mut self.ws).await.map(|text| serde_json::from_str(&text).unwrap())
+        let message = serde_json::from_str(&next_text(&mut self.ws).await?).unwrap();
+        if let (true, FromServer::Heartbeat(_)) = (self.lively, &message) {
+            self.send(&FromAgent::Alive { connection_epoch: self.epoch }).await;
+        }
+        Some(message)
     }
 
     /// The next document of a section.
