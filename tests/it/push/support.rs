@@ -30,7 +30,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tower::ServiceExt;
 
 /// Nothing here takes longer on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// ODCM's origin in these tests, "as the agent dialled it".
 pub const ORIGIN: &str = "https://id.example.com";
 
