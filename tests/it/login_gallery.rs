@@ -36,7 +36,7 @@ async fn one(State(deps): State<Deps>, Path((lang, n, sample)): Path<(String, us
     let context = minijinja::context! { view => Value::from(Serde(&view)), page => Value::from(Serde(&sample)) };
     let html = deps.pages.render(&Lang(lang), page.template, context).unwrap_or_else(|e| e);
     let mut response = axum::response::IntoResponse::into_response(Html(html));
-    odcm::pages::headers::page(&mut response, &deps.settings, &[]);
+    odcm::pages::headers::page(&mut response, &deps.settings, odcm::pages::headers::Leave::default());
     response
 }
 

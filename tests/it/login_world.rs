@@ -34,9 +34,6 @@ impl Redirect for Fake {
         static DOMAINS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["contoso.com".into()]);
         &DOMAINS
     }
-    fn origin(&self) -> String {
-        "https://login.contoso.com".into()
-    }
     async fn depart(&self, _: &Deps, state: &str, callback: &str, hint: Option<&str>) -> Result<Departure, ConnectorError> {
         let to = format!("https://login.contoso.com/?state={state}&callback={callback}&hint={}", hint.unwrap_or(""));
         Ok(Departure { to, memory: serde_json::json!({ "nonce": "n" }) })

@@ -22,6 +22,7 @@ mod login_world;
 mod octopus_adapter;
 mod oidc_flow;
 mod oidc_space;
+mod oidc_ways;
 mod oidc_world;
 mod portal_clients;
 mod portal_forms;

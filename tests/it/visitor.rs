@@ -14,12 +14,32 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
+    to: String,
+}
+
+/// What a page says in an attribute.
+fn unescaped(text: &str) -> String {
+    [("&quot;", "\""), ("&#x27;", "'"), ("&#x2f;", "/"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 impl Answer {
-    /// Where it redirects to.
+    /// Where it leads by itself: by a redirect, or by a page that goes on at once.
     pub fn location(&self) -> &str {
-        self.headers.get(header::LOCATION).map_or("", |v| v.to_str().unwrap())
+        &self.to
+    }
+    /// The hidden inputs of the first form whose action ends so.
+    pub fn hidden(&self, end: &str) -> Vec<(String, String)> {
+        let form = self.text.split("<form").skip(1).find(|form| {
+            form.split("action=\"").nth(1).and_then(|rest| rest.split('"').next()).is_some_and(|action| action.ends_with(end))
+        });
+        let form = form.unwrap_or_else(|| panic!("no form …{end} in {}", self.text)).split("</form>").next().unwrap();
+        let value = |tag: &str, name: &str| {
+            tag.split(&format!("{name}=\"")).nth(1).map(|v| unescaped(v.split('"').next().unwrap())).unwrap_or_default()
+        };
+        let inputs = form.split("<input").skip(1).map(|tag| tag.split('>').next().unwrap());
+        inputs.filter(|tag| tag.contains("type=\"hidden\"")).map(|tag| (value(tag, "name"), value(tag, "value"))).collect()
     }
     /// The value of a hidden or prefilled input.
     pub fn input(&self, name: &str) -> String {
@@ -81,7 +101,13 @@ impl Visitor {
         }
         let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
         let text = text.replace("&#x2f;", "/"); // as a parser of HTML would
-        Answer { status: parts.status, headers: parts.headers, text }
+        let refresh = || {
+            let url = text.split("http-equiv=\"refresh\" content=\"0; url=").nth(1)?;
+            Some(unescaped(url.split('"').next()?))
+        };
+        let location = parts.headers.get(header::LOCATION).map(|v| v.to_str().unwrap().to_owned());
+        let to = location.or_else(refresh).unwrap_or_default();
+        Answer { status: parts.status, headers: parts.headers, text, to }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -93,11 +119,15 @@ impl Visitor {
         self.send("POST", path, body).await
     }
 
-    /// Gets a page and follows redirects on this site, at most ten.
+    pub async fn head(&mut self, path: &str) -> Answer {
+        self.send("HEAD", path, String::new()).await
+    }
+
+    /// Gets a page and follows it on this site where it leads by itself, at most ten times.
     pub async fn open(&mut self, path: &str) -> Answer {
         let mut answer = self.get(path).await;
         for _ in 0..10 {
-            if !answer.status.is_redirection() || !answer.location().starts_with('/') {
+            if !answer.location().starts_with('/') {
                 return answer;
             }
             let to = answer.location().to_owned();
@@ -106,13 +136,13 @@ impl Visitor {
         answer
     }
 
-    /// Sends the first form of a page whose action ends so, with its token, and follows redirects on this site.
+    /// Sends the first form of a page whose action ends so, with its hidden fields, and follows on this site where it leads.
     pub async fn submit(&mut self, page: &Answer, end: &str, fields: &[(&str, &str)]) -> Answer {
-        let (action, csrf) = (page.action(end), page.input("csrf"));
-        let mut form = vec![("csrf", csrf.as_str())];
-        form.extend_from_slice(fields);
-        let answer = self.post(&action, &form).await;
-        if answer.status.is_redirection() && answer.location().starts_with('/') {
+        let hidden = page.hidden(end);
+        let kept = hidden.iter().filter(|(name, _)| fields.iter().all(|(field, _)| name != field));
+        let form: Vec<(&str, &str)> = kept.map(|(n, v)| (n.as_str(), v.as_str())).chain(fields.iter().copied()).collect();
+        let answer = self.post(&page.action(end), &form).await;
+        if answer.location().starts_with('/') {
             let to = answer.location().to_owned();
             return self.open(&to).await;
         }

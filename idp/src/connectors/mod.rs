@@ -87,8 +87,6 @@ pub trait Redirect: Send + Sync {
     fn label(&self) -> &str;
     /// Domains that the provider is authoritative for (rules D3), folded.
     fn domains(&self) -> &[String];
-    /// Its origin, for the `form-action` of pages that lead there.
-    fn origin(&self) -> String;
     /// Where to go. `state` must come back unchanged; `callback` is the absolute address to come back to.
     async fn depart(&self, deps: &Deps, state: &str, callback: &str, hint: Option<&str>) -> Result<Departure, Error>;
     /// What the browser brought back: the query of the callback.
@@ -147,12 +145,6 @@ impl Registry {
     #[must_use]
     pub fn buttons(&self) -> Vec<(String, String)> {
         self.redirects.iter().map(|(id, c)| (id.clone(), c.label().to_owned())).collect()
-    }
-
-    /// Origins of all providers, for the `form-action` of the page that leads to them.
-    #[must_use]
-    pub fn origins(&self) -> Vec<String> {
-        self.redirects.values().map(|c| c.origin()).collect()
     }
 
     /// Who answers a name: the provider that is authoritative for its domain, else a password.

@@ -19,6 +19,38 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// PKCE S256 challenge.
     pub challenge: Option<String>,
+    /// How the answer goes.
+    #[serde(default)]
+    pub mode: ResponseMode,
+}
+
+/// How the answer to an authorization request travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of the redirect URI (OAuth 2.0 Multiple Response Types §2.1).
+    #[default]
+    Query,
+    /// In a form that the browser posts to the redirect URI (OAuth 2.0 Form Post Response Mode §2).
+    FormPost,
+}
+
+impl ResponseMode {
+    /// All, in the order of the metadata.
+    pub const ALL: [Self; 2] = [Self::Query, Self::FormPost];
+    /// The registered name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::FormPost => "form_post",
+        }
+    }
+    /// Reads the registered name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
 }
 
 impl AuthorizationRequest {
@@ -189,6 +221,7 @@ mod tests {
             state: None,
             nonce: None,
             challenge: None,
+            mode: ResponseMode::Query,
         };
         Some(StoredCode {
             client: client("a"),

@@ -100,7 +100,7 @@ pub const SPACE_CALLBACKS: [&str; 2] = ["/api/users/authenticatedToken/Okta", "/
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientSettings {
-    /// Where the browser may be sent with a code: compared byte by byte (RFC 9700 §2.1).
+    /// Where the browser may be sent with a code: compared as [`Client::sends_to`] says.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
     /// Where the browser may be sent after a sign-out.
@@ -279,6 +279,17 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Host and rest of `http://127.0.0.1[:port]…` or `http://[::1][:port]…`. Not `localhost`: it may be another machine
+/// (RFC 8252 §8.3).
+fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
+    let host = ["127.0.0.1", "[::1]"].into_iter().find(|host| authority.starts_with(host))?;
+    let port = authority.strip_prefix(host)?;
+    let number = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0);
+    (port.is_empty() || port.strip_prefix(':').is_some_and(number)).then_some((host, rest))
+}
+
 /// A client as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -304,6 +315,26 @@ impl Client {
             ClientKind::Space(id) => Some(id),
             ClientKind::Confidential | ClientKind::Public => None,
         }
+    }
+
+    /// Whether the browser may be sent there with an answer: the URI is registered, byte by byte (RFC 9700 §2.1); for a
+    /// public client at a loopback address the port is left out of the comparison, because an application on somebody's
+    /// computer listens where there is room (RFC 8252 §7.3).
+    #[must_use]
+    pub fn sends_to(&self, uri: &str) -> bool {
+        let native = matches!(self.kind, ClientKind::Public);
+        let portless = loopback_without_port(uri).filter(|_| native);
+        self.settings
+            .redirect_uris
+            .iter()
+            .any(|known| known == uri || (portless.is_some() && loopback_without_port(known) == portless))
+    }
+
+    /// Whether an answer at this URI may reach another program than the one that asked: a public client has no secret, and
+    /// any program on the device may claim a private scheme or a port (RFC 8252 §8.6).
+    #[must_use]
+    pub fn may_be_impersonated(&self, uri: &str) -> bool {
+        matches!(self.kind, ClientKind::Public) && !uri.starts_with("https://")
     }
 
     /// Whether a redirect URI of a token request fits the one of the authorization request. Octopus rebuilds the URI from

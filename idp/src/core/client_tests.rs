@@ -99,3 +99,45 @@ fn settings_survive_json_and_unknown_members_do_not() {
     more["requirePkce"] = false.into();
     assert!(serde_json::from_value::<ClientSettings>(more).is_err());
 }
+
+#[test]
+fn the_port_of_a_loopback_address_is_free_for_public_clients_alone() {
+    let client = |kind: ClientKind| {
+        let uris = ["http://127.0.0.1/cb", "http://[::1]:7000/cb?x=1", "http://localhost:3000/cb", "https://127.0.0.1/cb"];
+        let settings = ClientSettings::for_application(&kind, uris.map(str::to_owned).to_vec());
+        Client { id: ClientId::parse("app").unwrap(), kind, name: "App".into(), settings, enabled: true, version: 1 }
+    };
+    let (public, confidential) = (client(ClientKind::Public), client(ClientKind::Confidential));
+    for (uri, fine) in [
+        ("http://127.0.0.1:51004/cb", true),
+        ("http://127.0.0.1:1/cb", true),
+        ("http://[::1]:51004/cb?x=1", true),
+        ("http://[::1]/cb?x=1", true),
+        ("http://127.0.0.1:51004/cb/", false),
+        ("http://127.0.0.1:51004/cb?x=1", false),
+        ("http://127.0.0.1:51004/cb#x", false),
+        ("http://127.0.0.1:0/cb", false),
+        ("http://127.0.0.1:65536/cb", false),
+        ("http://127.0.0.1:/cb", false),
+        ("http://127.0.0.1:+80/cb", false),
+        ("http://127.0.0.1.evil.com/cb", false),
+        ("http://127.0.0.1:80@evil.com/cb", false),
+        ("http://127.0.0.1@evil.com/cb", false),
+        ("http://127.0.0.1\\@evil.com/cb", false),
+        ("http://127.0.0.2:51004/cb", false),
+        ("http://localhost:51004/cb", false),
+        ("https://127.0.0.1:51004/cb", false),
+        ("HTTP://127.0.0.1:51004/cb", false),
+        ("http://[::1]:51004/cb", false),
+    ] {
+        assert_eq!(public.sends_to(uri), fine, "{uri}");
+        assert!(!confidential.sends_to(uri), "{uri}");
+    }
+    for registered in &public.settings.redirect_uris {
+        assert!(public.sends_to(registered) && confidential.sends_to(registered), "{registered}");
+    }
+    for (uri, fine) in [("http://127.0.0.1/cb", true), ("com.example.app:/cb", true), ("https://127.0.0.1/cb", false)] {
+        assert_eq!(public.may_be_impersonated(uri), fine, "{uri}");
+        assert!(!confidential.may_be_impersonated(uri));
+    }
+}

@@ -37,7 +37,7 @@ pub struct Demand {
     pub request: Value,
     /// The client, unless the sign-in is for ODCM's own pages.
     pub client: Option<Client>,
-    /// Origin of the client's redirect URI, for the `form-action` of pages (rules D2).
+    /// Where the client's redirect URI leads, as the consent page says it: an origin, or a private scheme.
     pub redirect_origin: Option<String>,
     /// An authentication in this flow is needed (`prompt=login`).
     pub login: bool,
@@ -78,11 +78,11 @@ impl Demand {
     }
 }
 
-/// A path on this site: begins with one slash, and no browser can read it as another host (`//x`, `/\x`, control
-/// characters).
+/// A path on this site: begins with one slash, no browser can read it as another host (`//x`, `/\x`, control characters),
+/// and it fits into a header as it is (a path is ASCII, RFC 3986 §2).
 #[must_use]
 pub fn local_path(text: &str) -> Option<&str> {
-    let bad = |c: char| c.is_control() || c == '\\';
+    let bad = |c: char| !c.is_ascii_graphic() || c == '\\';
     let fine = text.starts_with('/') && !text.starts_with("//") && !text.chars().any(bad) && text.len() <= 4096;
     fine.then_some(text)
 }

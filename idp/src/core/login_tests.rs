@@ -229,7 +229,7 @@ fn only_paths_of_this_site_are_returned_to() {
     for good in ["/", "/a?b=c#d", "/a//b"] {
         assert_eq!(local_path(good), Some(good));
     }
-    for bad in ["", "a", "//evil.example", "/\\evil.example", "https://evil.example", "/\n/evil", "/a\tb"] {
+    for bad in ["", "a", "//evil.example", "/\\evil.example", "https://evil.example", "/\n/evil", "/a\tb", "/\u{fc}", "/a b"] {
         assert_eq!(local_path(bad), None, "{bad:?}");
         assert_eq!(Demand::to(bad).return_to, "/");
     }

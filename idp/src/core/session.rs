@@ -4,7 +4,8 @@ use super::Timestamp;
 use super::ids::{IdentityId, PersonId, SessionId};
 use serde::{Deserialize, Serialize};
 
-/// How somebody proved who they are; the text is the `amr` value (RFC 8176 §2).
+/// How somebody proved who they are; the text is the `amr` value. `pwd` is registered (RFC 8176 §2); `fed` and `link` are our own words,
+/// because nothing registered says the same (`otp` there is a code of RFC 4226 or 6238).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
     /// Password.
@@ -14,7 +15,7 @@ pub enum Method {
     #[serde(rename = "fed")]
     Federated,
     /// A one-time link.
-    #[serde(rename = "otp")]
+    #[serde(rename = "link", alias = "otp")]
     OneTimeLink,
 }
 
@@ -25,7 +26,7 @@ impl Method {
         match self {
             Self::Password => "pwd",
             Self::Federated => "fed",
-            Self::OneTimeLink => "otp",
+            Self::OneTimeLink => "link",
         }
     }
 }

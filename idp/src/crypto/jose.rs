@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::core::keyset::Alg;
 
 /// Longest token that is looked at, in bytes.
-pub const MAX_TOKEN: usize = 8 * 1024;
+pub const MAX_TOKEN: usize = 12 * 1024;
 
 /// What kind of token it is: the `typ` of its header, so that one kind never passes for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,12 +35,17 @@ impl Cookie {
     }
 }
 
-/// The value of a cookie in the request, if it is there and at most 4096 bytes long.
+/// The value of a cookie in the request, if it is there, printable ASCII (as all of ours are) and at most 4096 bytes long.
+/// The header is read as bytes: browsers send the cookies of the whole site in one line, and whatever another host of the
+/// site put there (`x=é`) must not hide ours.
 #[must_use]
 pub fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(n, v)| *n == name && !v.is_empty() && v.len() <= 4096).map(|(_, v)| v)
+    let mut pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.find_map(|pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        let fine = (1..=4096).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
+        std::str::from_utf8(value).ok().filter(|_| fine)
+    })
 }
 
 /// Sets a cookie on the answer; without `max_age_s` it lives as long as the browser session.
@@ -89,5 +94,21 @@ mod tests {
         assert_eq!(find(&headers, "odcm-session"), Some("good"));
         assert_eq!(find(&headers, "odcm-login"), Some("2"));
         assert_eq!(find(&headers, "odcm"), None);
+    }
+
+    #[test]
+    fn cookies_of_other_hosts_hide_none_of_ours() {
+        for (line, expected) in [
+            (b"bad=\xc3\xa9\xc3\xa9; odcm-session=good".as_slice(), Some("good")),
+            (b"bad=\xff\xfe;odcm-session=good", Some("good")),
+            (b"odcm-session=good; \xe9=1", Some("good")),
+            (b"odcm-session=b\xc3\xa9; odcm-session=good", Some("good")),
+            (b"odcm-session=b\xc3\xa9", None),
+            (b"odcm-session", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+            assert_eq!(find(&headers, "odcm-session"), expected, "{line:?}");
+        }
     }
 }

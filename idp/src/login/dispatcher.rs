@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 /// `/login` and `/login/{flow}`.
 pub(super) fn routes() -> Router<Deps> {
-    Router::new().route("/login", get(start)).route("/login/{flow}", get(show))
+    Router::new().route("/login", get(start).head(super::not_by_head)).route("/login/{flow}", get(show).head(super::not_by_head))
 }
 
 #[derive(Deserialize)]
@@ -67,11 +67,12 @@ async fn proceed(current: Current<'_>) -> Result<Response, storage::Error> {
     })
 }
 
-/// Sends the browser where the demand says. A protocol takes the flow itself; ours end here.
+/// Sends the browser where the demand says. A protocol takes the flow itself and may answer elsewhere; ours end here.
 async fn finish(current: Current<'_>) -> Result<Response, storage::Error> {
     let demand = &current.flow.demand;
-    if demand.client.is_some() {
-        return Ok(pages::see_other(&format!("{}?flow={}", demand.return_to, current.id)));
+    if let Some(client) = &demand.client {
+        let to = format!("{}?flow={}", demand.return_to, current.id);
+        return Ok(pages::onward(current.deps, current.ctx, &to, &client.name));
     }
     current.drop_row().await?;
     let denied = current.flow.stage == crate::core::login::Stage::Denied;

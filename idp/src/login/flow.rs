@@ -3,9 +3,10 @@
 
 use super::dispatcher;
 use super::session::session;
+use super::throttle::network;
 use crate::core::login::{Demand, Flow, Next, WrongStage};
 use crate::core::session::Session;
-use crate::crypto::hash::{b64, sha256};
+use crate::crypto::hash::{b64, equal, sha256};
 use crate::deps::Deps;
 use crate::http::cookies::{self, Cookie};
 use crate::http::{Ctx, Problem, csrf};
@@ -28,6 +29,10 @@ fn row_key(id: &str, secret: &str) -> [u8; 32] {
     sha256(format!("odcm flow\0{id}\0{secret}").as_bytes())
 }
 
+/// Sign-ins under way that are kept per network: anybody can begin them, each is a row of some kilobytes for half an hour,
+/// and a whole company may sit behind one address. Beyond it the oldest give way.
+const MOST_OPEN: i64 = 1000;
+
 /// Stores a flow and sends the browser to its first page.
 pub async fn begin(deps: &Deps, ctx: &Ctx, demand: Demand) -> Response {
     let now = deps.clock.now();
@@ -35,7 +40,7 @@ pub async fn begin(deps: &Deps, ctx: &Ctx, demand: Demand) -> Response {
     let id = b64(deps.entropy.bytes::<16>());
     let flow = Flow::begin(demand, now);
     let ends = now.plus_secs(deps.settings.sign_in.flow);
-    if let Err(error) = logins::insert(&deps.db, &row_key(&id, &secret), &flow, ends).await {
+    if let Err(error) = logins::insert(&deps.db, &row_key(&id, &secret), &flow, ends, &network(ctx.address), MOST_OPEN).await {
         return pages::fault(deps, ctx, error);
     }
     let mut response = pages::see_other(&format!("/login/{id}"));
@@ -112,6 +117,17 @@ impl<'a> Current<'a> {
     pub(super) fn check(&self, given: &str) -> Result<(), Response> {
         csrf::check(&self.deps.settings, self.ctx, &self.secret, &format!("flow {}", self.id), given)
             .map_err(|problem| self.fault(problem))
+    }
+
+    /// What a page that speaks of a person carries, so that its answer counts for that person alone.
+    pub(super) fn seen(&self, session: &Session) -> String {
+        csrf::token(&self.secret, &format!("flow {} seen by {}", self.id, session.id))
+    }
+
+    /// Whether a page was made for the person of this session. When another tab signed somebody else in meanwhile, the
+    /// dispatcher asks them anew.
+    pub(super) fn was_seen(&self, session: &Session, given: &str) -> bool {
+        equal(self.seen(session).as_bytes(), given.as_bytes())
     }
 
     pub(super) fn fault(&self, problem: impl Into<Problem>) -> Response {

@@ -29,6 +29,7 @@ pub use session::{clear_cookies, client_session, end_session, session};
 
 use crate::deps::Deps;
 use axum::Router;
+use axum::http::{HeaderName, StatusCode, header};
 
 /// `/login…`, `/logout`, `/`, `/account…`, `/link/…`.
 pub fn routes() -> Router<Deps> {
@@ -39,4 +40,10 @@ pub fn routes() -> Router<Deps> {
         .merge(link::routes())
         .merge(home::routes())
         .merge(account::routes())
+}
+
+/// Refuses HEAD where GET does something once: begins or ends a sign-in, makes a code, ends a session (RFC 9110 §9.2.1; link
+/// checkers ask by HEAD).
+pub async fn not_by_head() -> (StatusCode, [(HeaderName, &'static str); 1]) {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")])
 }

@@ -58,6 +58,33 @@ pub fn message(deps: &Deps, ctx: &Ctx, status: StatusCode, title_key: &str, text
     show(deps, ctx).status(status).page(&Message { title, text: text.into(), tone, actions: actions.to_vec(), reference })
 }
 
+/// Leads on to another address.
+#[derive(Clone, Debug, Serialize)]
+pub struct Onward {
+    /// Where.
+    pub to: String,
+    /// Who is there.
+    pub name: String,
+}
+
+impl Page for Onward {
+    const TEMPLATE: &'static str = "onward.html";
+    fn samples() -> Vec<Self> {
+        vec![Self { to: "https://mars.example.com/cb?code=x&state=y".into(), name: "Mars".into() }]
+    }
+}
+crate::page!(Onward);
+
+/// A page that leads on by itself, to be answered where a form would end in a redirect to another site. Browsers hold every
+/// redirect after a form against `form-action`, those of the other site included, which nobody here can know; this page
+/// ends the form, and what follows is a navigation like any other. Without scripts; a link serves browsers that do not
+/// refresh by themselves, and programs on the device, which open on a person's press only. The page takes the place of
+/// the form in the history of the browser, so that "back" does not lead on again.
+#[must_use]
+pub fn onward(deps: &Deps, ctx: &Ctx, to: &str, name: &str) -> Response {
+    show(deps, ctx).page(&Onward { to: to.to_owned(), name: name.to_owned() })
+}
+
 /// A problem as a page for browsers, as a document for others.
 #[must_use]
 pub fn fault(deps: &Deps, ctx: &Ctx, problem: impl Into<Problem>) -> Response {

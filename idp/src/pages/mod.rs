@@ -14,7 +14,7 @@ mod show;
 mod theme;
 
 pub use assets::routes;
-pub use common::{Action, Message, fault, message, not_found};
+pub use common::{Action, Message, fault, message, not_found, onward};
 pub use engine::Pages;
 pub use locale::Locales;
 pub use show::{NavGroup, NavItem, Show, Signed, see_other, show, with_flash};

@@ -1,6 +1,7 @@
 //! From a page to an answer: the view that every template sees, the headers, the message that came from the page before.
 
-use super::{Page, headers};
+use super::Page;
+use super::headers::{self, Leave};
 use crate::deps::Deps;
 use crate::http::cookies::{self, Cookie};
 use crate::http::{Ctx, Problem};
@@ -58,7 +59,7 @@ pub struct Show<'a> {
     deps: &'a Deps,
     ctx: &'a Ctx,
     status: StatusCode,
-    form_action: Vec<String>,
+    leave: Leave,
     signed: Option<Signed>,
     nav: Vec<NavGroup>,
     csrf: Option<String>,
@@ -66,7 +67,10 @@ pub struct Show<'a> {
 
 /// Begins a page.
 pub fn show<'a>(deps: &'a Deps, ctx: &'a Ctx) -> Show<'a> {
-    Show { deps, ctx, status: StatusCode::OK, form_action: Vec::new(), signed: None, nav: Vec::new(), csrf: None }
+    // sign-in and what goes with it may happen in a window that an application opened
+    let opener = ctx.path.starts_with("/login/") || ctx.path.starts_with("/oauth2/");
+    let leave = Leave { opener, forms: false };
+    Show { deps, ctx, status: StatusCode::OK, leave, signed: None, nav: Vec::new(), csrf: None }
 }
 
 #[derive(Serialize)]
@@ -90,9 +94,9 @@ impl<'a> Show<'a> {
         self.status = status;
         self
     }
-    /// Origins that a form of the page leads to by a redirect.
-    pub fn form_action(mut self, origins: impl IntoIterator<Item = String>) -> Self {
-        self.form_action.extend(origins);
+    /// The one form of the page is an answer to another site.
+    pub fn form_leaves(mut self) -> Self {
+        self.leave.forms = true;
         self
     }
     /// Who is signed in (`person.signed()`); their token serves the forms of the page.
@@ -148,7 +152,7 @@ impl<'a> Show<'a> {
                 let mut response = (self.status, html).into_response();
                 let utf8 = HeaderValue::from_static("text/html; charset=utf-8");
                 response.headers_mut().insert(header::CONTENT_TYPE, utf8);
-                headers::page(&mut response, &self.deps.settings, &self.form_action);
+                headers::page(&mut response, &self.deps.settings, self.leave);
                 if flash.is_some() {
                     cookies::clear(&mut response, &self.deps.settings, Cookie::Flash);
                 }
@@ -156,7 +160,7 @@ impl<'a> Show<'a> {
             }
             Err(cause) => {
                 let mut response = Problem::internal(&cause).of(self.ctx).into_response();
-                headers::page(&mut response, &self.deps.settings, &[]);
+                headers::page(&mut response, &self.deps.settings, Leave::default());
                 response
             }
         }

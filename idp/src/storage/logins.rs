@@ -15,14 +15,21 @@ pub struct Stored {
     pub version: i64,
 }
 
-/// Stores a new flow.
+/// Stores a new flow that began in a network, and forgets the oldest ones of that network beyond the newest `keep`.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn insert(db: &Db, hash: &[u8], flow: &Flow, expires_at: Timestamp) -> Result<()> {
+pub async fn insert(db: &Db, hash: &[u8], flow: &Flow, expires_at: Timestamp, network: &str, keep: i64) -> Result<()> {
     db.exec(
-        sql!("INSERT INTO login (hash, state, version, created_at, expires_at) VALUES ($1, $2, 1, $3, $4)"),
-        &[&hash.to_vec(), &J(flow.clone()), &flow.begun_at, &expires_at],
+        sql!("INSERT INTO login (hash, state, version, created_at, expires_at, network) VALUES ($1, $2, 1, $3, $4, $5)"),
+        &[&hash.to_vec(), &J(flow.clone()), &flow.begun_at, &expires_at, &network],
+    )
+    .await?;
+    db.exec(
+        sql!(
+            "DELETE FROM login WHERE hash IN (SELECT l.hash FROM login l WHERE l.network = $1 ORDER BY l.created_at DESC, l.hash DESC LIMIT 100 OFFSET $2)"
+        ),
+        &[&network, &keep],
     )
     .await?;
     Ok(())

@@ -207,6 +207,20 @@ pub async fn of_person(db: &mut impl Rowish, person: &PersonId, now: Timestamp, 
     .await
 }
 
+/// Whether a `sid` is that of a session at a client.
+///
+/// # Errors
+/// Any storage error.
+pub async fn has_client(db: &mut impl Rowish, session: &SessionId, client: &ClientId, sid: &str) -> Result<bool> {
+    let row: Option<(String,)> = db
+        .opt(
+            sql!("SELECT sid FROM client_session WHERE sid = $1 AND session_id = $2 AND client_id = $3"),
+            &[&sid, session, client],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// The `sid` of a session at a client; made with `new` the first time.
 ///
 /// # Errors

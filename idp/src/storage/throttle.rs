@@ -19,6 +19,18 @@ pub const LONGEST_WAIT_MS: i64 = 900_000;
 /// # Errors
 /// Any storage error.
 pub async fn attempt(db: &Db, key: &[u8], free: i64, now: Timestamp, stale: Timestamp) -> Result<Option<Timestamp>> {
+    if count(db, key, free, now, stale).await? {
+        return Ok(None);
+    }
+    let row: Option<(Timestamp,)> = db.opt(sql!("SELECT until_at FROM throttle WHERE key = $1"), &[&key.to_vec()]).await?;
+    Ok(Some(row.map_or(now, |(until,)| until)))
+}
+
+/// Does the same with one statement, whatever comes of it; gives whether the attempt may be made.
+///
+/// # Errors
+/// Any storage error.
+pub async fn count(db: &Db, key: &[u8], free: i64, now: Timestamp, stale: Timestamp) -> Result<bool> {
     let counted: Option<(i64,)> = db
         .opt(
             sql!(
@@ -27,11 +39,7 @@ pub async fn attempt(db: &Db, key: &[u8], free: i64, now: Timestamp, stale: Time
             &[&key.to_vec(), &now, &stale, &free],
         )
         .await?;
-    if counted.is_some() {
-        return Ok(None);
-    }
-    let row: Option<(Timestamp,)> = db.opt(sql!("SELECT until_at FROM throttle WHERE key = $1"), &[&key.to_vec()]).await?;
-    Ok(Some(row.map_or(now, |(until,)| until)))
+    Ok(counted.is_some())
 }
 
 /// Forgets the failures under a key: a sign-in succeeded.

@@ -62,7 +62,7 @@ pub async fn end_of_session(tx: &mut Tx, session: &SessionId, now: Timestamp) ->
     tx.exec(sql!("DELETE FROM auth_code WHERE session_id = $1 AND used_at IS NULL"), &[session]).await?;
     tx.exec(
         sql!(
-            "UPDATE token_family SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL AND scope NOT LIKE '%offline_access%'"
+            "UPDATE token_family SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL AND (' ' || scope || ' ') NOT LIKE '% offline!_access %' ESCAPE '!'"
         ),
         &[session, &now],
     )
@@ -79,7 +79,7 @@ pub async fn end_of_other_sessions(tx: &mut Tx, person: &PersonId, keep: &str, n
         .await?;
     tx.exec(
         sql!(
-            "UPDATE token_family SET revoked_at = $3 WHERE person_id = $1 AND session_id <> $2 AND revoked_at IS NULL AND scope NOT LIKE '%offline_access%'"
+            "UPDATE token_family SET revoked_at = $3 WHERE person_id = $1 AND session_id <> $2 AND revoked_at IS NULL AND (' ' || scope || ' ') NOT LIKE '% offline!_access %' ESCAPE '!'"
         ),
         &[person, &keep, &now],
     )

@@ -70,6 +70,7 @@ async fn give_up(State(deps): State<Deps>, ctx: Ctx, request: Request, next: Nex
 
 /// Headers that every answer has, and a bound on the address.
 async fn guard(ctx: Ctx, request: Request, next: Next) -> Response {
+    let open = protocols::oidc::answers_any_origin(request.uri().path());
     let mut response = if ctx.path.len() > ADDRESS_LIMIT {
         let text = format!("The address is longer than {ADDRESS_LIMIT} bytes.");
         Problem::new(StatusCode::URI_TOO_LONG, "address.too_long", text).of(&ctx).into_response()
@@ -77,6 +78,9 @@ async fn guard(ctx: Ctx, request: Request, next: Next) -> Response {
         next.run(request).await
     };
     let headers = response.headers_mut();
+    if open {
+        headers.entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+    }
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -3,6 +3,7 @@
 use super::super::flow::Current;
 use super::super::session::session;
 use super::About;
+use crate::core::login::ConsentRule;
 use crate::core::session::Session;
 use crate::deps::Deps;
 use crate::http::{Ctx, Form, Path};
@@ -20,6 +21,8 @@ pub(crate) struct Consent {
     username: String,
     destination: Option<String>,
     scopes: Vec<String>,
+    remembered: bool,
+    seen: String,
 }
 
 impl Page for Consent {
@@ -32,6 +35,8 @@ impl Page for Consent {
             username: "bob".into(),
             destination: Some("https://mars.example.com".into()),
             scopes: scopes.map(str::to_owned).to_vec(),
+            remembered: true,
+            seen: "s".into(),
         }]
     }
 }
@@ -40,18 +45,22 @@ crate::page!(Consent);
 /// Shows who asks for what.
 pub(in super::super) fn page(current: &Current<'_>, session: &Session) -> Response {
     let demand = &current.flow.demand;
-    pages::show(current.deps, current.ctx).csrf(current.csrf()).form_action(demand.redirect_origin.clone()).page(&Consent {
+    pages::show(current.deps, current.ctx).csrf(current.csrf()).page(&Consent {
         about: About::of(current),
         name: session.display_name.clone(),
         username: session.username.clone(),
         destination: demand.redirect_origin.clone(),
         scopes: demand.scopes.clone(),
+        remembered: demand.consent == ConsentRule::Remembered,
+        seen: current.seen(session),
     })
 }
 
 #[derive(Deserialize)]
 pub(super) struct Input {
     csrf: String,
+    #[serde(default)]
+    seen: String,
     decision: Decision,
 }
 
@@ -75,6 +84,7 @@ pub(super) async fn submit(State(deps): State<Deps>, ctx: Ctx, Path(id): Path<St
         return current.advance(|flow| Ok(flow.denied())).await;
     }
     match session(&deps, &ctx).await {
+        Ok(Some(session)) if !current.was_seen(&session, &input.seen) => current.advance(Ok).await,
         Ok(Some(session)) => {
             // only what the dispatcher would ask now may be agreed to: never skip a sign-in that is due
             let due = super::super::dispatcher::next(&deps, &current.flow, Some(&session)).await;

@@ -57,12 +57,12 @@ pub(in super::super) async fn show(current: Current<'_>) -> Response {
 fn page(current: &Current<'_>, name: String, error: Option<&'static str>) -> Response {
     let registry = &current.deps.connectors;
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    pages::show(current.deps, current.ctx)
-        .status(status)
-        .csrf(current.csrf())
-        .form_action(current.flow.demand.redirect_origin.clone())
-        .form_action(registry.origins())
-        .page(&Identify { about: About::of(current), name, error, providers: registry.buttons() })
+    pages::show(current.deps, current.ctx).status(status).csrf(current.csrf()).page(&Identify {
+        about: About::of(current),
+        name,
+        error,
+        providers: registry.buttons(),
+    })
 }
 
 #[derive(Deserialize)]

@@ -26,7 +26,7 @@ pub(super) fn routes() -> Router<Deps> {
         .route("/login/{flow}/consent", post(consent::submit))
         .route("/login/{flow}/another", post(another))
         .route("/login/{flow}/cancel", post(cancel))
-        .route("/login/callback/{provider}", get(upstream::callback))
+        .route("/login/callback/{provider}", get(upstream::callback).head(super::not_by_head))
 }
 
 /// What every page of a flow shows.

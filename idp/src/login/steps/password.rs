@@ -52,11 +52,12 @@ pub(in super::super) fn page(current: &Current<'_>, name: &str, trouble: Option<
         Some(Trouble::Wait(s)) => (StatusCode::TOO_MANY_REQUESTS, Some("login.wait"), Some(s)),
         Some(Trouble::Busy) => (StatusCode::SERVICE_UNAVAILABLE, Some("login.busy"), Some(1)),
     };
-    let mut response = pages::show(current.deps, current.ctx)
-        .status(status)
-        .csrf(current.csrf())
-        .form_action(current.flow.demand.redirect_origin.clone())
-        .page(&Password { about: About::of(current), name: name.to_owned(), error, wait_s });
+    let mut response = pages::show(current.deps, current.ctx).status(status).csrf(current.csrf()).page(&Password {
+        about: About::of(current),
+        name: name.to_owned(),
+        error,
+        wait_s,
+    });
     if let Some(seconds) = wait_s {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -112,7 +113,8 @@ async fn check(deps: &Deps, ctx: &Ctx, name: &str, password: &str) -> Result<Che
         throttle::Verdict::Go(counted) => counted,
         throttle::Verdict::Wait(seconds) => return Ok(Checked::Trouble(Trouble::Wait(seconds))),
     };
-    let attempt = Attempt { name, password, lane: counted.lane };
+    // nobody has the empty name
+    let attempt = Attempt { name: if counted.in_vain { "" } else { name }, password, lane: counted.lane };
     let identity = match deps.connectors.password().check(deps, attempt).await {
         Ok(Some(identity)) => identity,
         Ok(None) => return Ok(Checked::Trouble(Trouble::Wrong)),

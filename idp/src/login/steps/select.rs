@@ -19,12 +19,14 @@ pub(crate) struct Select {
     name: String,
     username: String,
     wrong: bool,
+    seen: String,
 }
 
 impl Page for Select {
     const TEMPLATE: &'static str = "login/select.html";
     fn samples() -> Vec<Self> {
-        let plain = Self { about: About::sample(), name: "Bob Specialist".into(), username: "bob".into(), wrong: false };
+        let seen = "s".to_owned();
+        let plain = Self { about: About::sample(), name: "Bob Specialist".into(), username: "bob".into(), wrong: false, seen };
         vec![Self { wrong: true, ..plain.clone() }, plain]
     }
 }
@@ -32,13 +34,14 @@ crate::page!(Select);
 
 fn show(current: &Current<'_>, session: &Session, wrong: bool) -> Response {
     let status = if wrong { StatusCode::FORBIDDEN } else { StatusCode::OK };
-    let page =
-        Select { about: About::of(current), name: session.display_name.clone(), username: session.username.clone(), wrong };
-    pages::show(current.deps, current.ctx)
-        .status(status)
-        .csrf(current.csrf())
-        .form_action(current.flow.demand.redirect_origin.clone())
-        .page(&page)
+    let page = Select {
+        about: About::of(current),
+        name: session.display_name.clone(),
+        username: session.username.clone(),
+        wrong,
+        seen: current.seen(session),
+    };
+    pages::show(current.deps, current.ctx).status(status).csrf(current.csrf()).page(&page)
 }
 
 /// Shows the account of the session and the way to another one.
@@ -54,6 +57,8 @@ pub(in super::super) fn wrong_person(current: &Current<'_>, session: &Session) -
 #[derive(Deserialize)]
 pub(super) struct Input {
     csrf: String,
+    #[serde(default)]
+    seen: String,
 }
 
 /// The person goes on with the account of the session.
@@ -66,6 +71,7 @@ pub(super) async fn submit(State(deps): State<Deps>, ctx: Ctx, Path(id): Path<St
         return response;
     }
     match session(&deps, &ctx).await {
+        Ok(Some(session)) if !current.was_seen(&session, &input.seen) => current.advance(Ok).await,
         Ok(Some(session)) => current.advance(|flow| flow.chosen(session.id)).await,
         Ok(None) => current.advance(crate::core::login::Flow::another).await,
         Err(error) => current.fault(error),

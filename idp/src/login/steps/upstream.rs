@@ -43,12 +43,12 @@ fn page(current: &Current<'_>, provider: &str, error: Option<&'static str>) -> R
     let registry = &current.deps.connectors;
     let label = registry.redirect(provider).map_or(provider, connectors::Redirect::label).to_owned();
     let status = if error.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
-    pages::show(current.deps, current.ctx)
-        .status(status)
-        .csrf(current.csrf())
-        .form_action(current.flow.demand.redirect_origin.clone())
-        .form_action(registry.origins())
-        .page(&Upstream { about: About::of(current), provider: provider.to_owned(), label, error })
+    pages::show(current.deps, current.ctx).status(status).csrf(current.csrf()).page(&Upstream {
+        about: About::of(current),
+        provider: provider.to_owned(),
+        label,
+        error,
+    })
 }
 
 /// The browser came back to the dispatcher without an answer: the person pressed "back".
@@ -58,7 +58,7 @@ pub(in super::super) fn waiting(current: &Current<'_>, provider: &str) -> Respon
 
 /// Sends the browser away.
 pub(in super::super) async fn depart(current: Current<'_>, provider: &str, hint: Option<&str>) -> Response {
-    let deps = current.deps;
+    let (deps, ctx) = (current.deps, current.ctx);
     let Some(connector) = deps.connectors.redirect(provider) else {
         return pages::not_found(deps, current.ctx);
     };
@@ -66,9 +66,9 @@ pub(in super::super) async fn depart(current: Current<'_>, provider: &str, hint:
     let callback = deps.settings.public.link(&format!("/login/callback/{provider}"));
     match connector.depart(deps, &state, &callback, hint).await {
         Ok(departure) => {
-            let provider = provider.to_owned();
+            let (provider, label) = (provider.to_owned(), connector.label());
             let stored = current.store(|flow| flow.departed(provider, state, departure.memory)).await;
-            stored.map_or_else(|response| response, |_| pages::see_other(&departure.to))
+            stored.map_or_else(|response| response, |_| pages::onward(deps, ctx, &departure.to, label))
         }
         Err(error) => {
             tracing::warn!(provider, %error, "a provider cannot be reached");

@@ -2,12 +2,12 @@
 //! hand it to the sign-in dispatcher and take it up again at [`resume`].
 
 use super::answer::{self, Back};
-use super::client_auth::form;
+use super::client_auth::as_address;
 use super::error::OauthError;
 use super::rules::authorization::{Asked, judge, state};
 use super::rules::parameters::Params;
 use super::rules::redirect_uri::{self, NoWayBack};
-use super::rules::{max_age, own_token};
+use super::rules::{max_age, own_token, response_type};
 use super::{issue, path};
 use crate::accounts::keys;
 use crate::core::authorization::AuthorizationRequest;
@@ -28,9 +28,13 @@ pub(super) async fn by_get(State(deps): State<Deps>, ctx: Ctx, RawQuery(query): 
     start(&deps, &ctx, Params::parse(query.unwrap_or_default().as_bytes())).await
 }
 
-/// `POST /oauth2/authorize` with the parameters in a form.
+/// `POST /oauth2/authorize` with the parameters in a form: answered by 303 to the same question by GET. Another site's form
+/// brings none of our cookies (`SameSite=Lax`), the navigation that follows does.
 pub(super) async fn by_post(State(deps): State<Deps>, ctx: Ctx, headers: HeaderMap, body: Body) -> Response {
-    start(&deps, &ctx, form(&headers, body).await).await
+    match as_address(path::AUTHORIZE, &headers, body).await {
+        Ok(address) => pages::see_other(&address),
+        Err(error) => start(&deps, &ctx, Err(error)).await,
+    }
 }
 
 async fn start(deps: &Deps, ctx: &Ctx, params: Result<Params, OauthError>) -> Response {
@@ -47,10 +51,10 @@ async fn start(deps: &Deps, ctx: &Ctx, params: Result<Params, OauthError>) -> Re
         Ok(uri) => uri,
         Err(why) => return answer::no_way_back(deps, ctx, why),
     };
-    let back = Back { uri, state: state(&params) };
+    let back = Back { client: &client, uri, state: state(&params), mode: response_type::mode(&params) };
     match judge(&params, &client, uri) {
         Ok(asked) => proceed(deps, ctx, &client, &asked).await.unwrap_or_else(|fault| fault.answer(deps, ctx, back)),
-        Err(error) => answer::error(deps, back, &error),
+        Err(error) => answer::error(deps, ctx, back, &error),
     }
 }
 
@@ -77,10 +81,12 @@ impl Fault {
         Self::Oauth(OauthError::new(error, text))
     }
     fn answer(self, deps: &Deps, ctx: &Ctx, back: Back<'_>) -> Response {
-        match self {
-            Self::Oauth(error) => answer::error(deps, back, &error),
-            Self::Storage(error) => pages::fault(deps, ctx, error),
-        }
+        let error = match self {
+            Self::Oauth(error) => error,
+            // RFC 6749 §4.1.2.1: the client is told, now that it is known
+            Self::Storage(error) => OauthError::internal(&error),
+        };
+        answer::error(deps, ctx, back, &error)
     }
 }
 
@@ -114,7 +120,7 @@ async fn proceed(deps: &Deps, ctx: &Ctx, client: &Client, asked: &Asked) -> Resu
     let demand = Demand {
         request,
         client: Some(login::Client { id: client.id.clone(), name: client.name.clone() }),
-        redirect_origin: origin(&asked.request.redirect_uri),
+        redirect_origin: destination(&asked.request.redirect_uri),
         login: asked.prompt.login,
         select_account: asked.prompt.select_account,
         max_age_s: asked.max_age,
@@ -127,20 +133,31 @@ async fn proceed(deps: &Deps, ctx: &Ctx, client: &Client, asked: &Asked) -> Resu
     Ok(login::begin(deps, ctx, demand).await)
 }
 
-/// The person of `id_token_hint`: it must be an ID token that ODCM issued to this client.
+/// The person of `id_token_hint`. One that cannot be read says nothing any more (the key that signed it was retired, the
+/// person is gone): with `prompt=none` that is nobody who is signed in (OpenID Connect Core §3.1.2.1), else it is left out
+/// of account. One that was issued to another client is an error.
 async fn expected_person(deps: &Deps, client: &Client, asked: &Asked) -> Result<Option<PersonId>, Fault> {
     let Some(token) = &asked.id_token_hint else { return Ok(None) };
     let ring = keys::ring(deps).await;
-    let hint = own_token::hint(&ring, deps.settings.public.issuer(), token).filter(|hint| hint.aud == client.id);
-    let person = match hint {
+    let person = match own_token::hint(&ring, deps.settings.public.issuer(), token) {
+        Some(hint) if hint.aud != client.id => {
+            return Err(Fault::oauth("invalid_request", "id_token_hint was issued to another client."));
+        }
         Some(hint) => people::by_sub(&mut &deps.db, "", &hint.sub).await?,
         None => None,
     };
-    let text = "id_token_hint is not an ID token that was issued to this client here.";
-    person.map(Some).ok_or_else(|| Fault::oauth("invalid_request", text))
+    if person.is_none() && asked.prompt.none {
+        return Err(Fault::oauth("login_required", "id_token_hint names nobody who is known here."));
+    }
+    Ok(person)
 }
 
 fn consent_rule(client: &Client, asked: &Asked) -> ConsentRule {
+    // RFC 8252 §8.6, RFC 6749 §10.2: no code without a person who presses a button, or any program on the device could have
+    // one made for itself
+    if client.may_be_impersonated(&asked.request.redirect_uri) {
+        return ConsentRule::Always;
+    }
     match (client.space(), asked.prompt.consent, client.settings.first_party) {
         (Some(_), _, _) | (None, false, true) => ConsentRule::Skip,
         (None, true, _) => ConsentRule::Always,
@@ -156,9 +173,11 @@ fn unfit(deps: &Deps, asked: &Asked, session: Option<&Session>, expected: Option
     })
 }
 
-fn origin(uri: &str) -> Option<String> {
-    let origin = url::Url::parse(uri).ok()?.origin();
-    origin.is_tuple().then(|| origin.ascii_serialization())
+/// Where a redirect URI leads, for people: an origin, or the private scheme of a program.
+fn destination(uri: &str) -> Option<String> {
+    let url = url::Url::parse(uri).ok()?;
+    let origin = url.origin();
+    Some(if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) })
 }
 
 async fn finish(
@@ -169,11 +188,11 @@ async fn finish(
     session: &Session,
     silent: bool,
 ) -> Result<Response, Fault> {
-    let back = Back { uri: &request.redirect_uri, state: request.state.as_deref() };
+    let back = Back::of(client, request);
     Ok(match issue::code(deps, client, request, session).await? {
-        Ok(code) => answer::code(deps, back, &code),
-        Err(closed) if silent => answer::error(deps, back, &OauthError::new("access_denied", closed.description())),
-        Err(closed) => answer::closed(deps, ctx, client, back, closed),
+        Ok(code) => answer::code(deps, ctx, back, &code),
+        Err(closed) if silent => answer::error(deps, ctx, back, &OauthError::new("access_denied", closed.description())),
+        Err(closed) => answer::closed(deps, ctx, back, closed),
     })
 }
 
@@ -193,13 +212,13 @@ pub(super) async fn resume(State(deps): State<Deps>, ctx: Ctx, RawQuery(query): 
     };
     let Ok(request) = serde_json::from_value::<AuthorizationRequest>(finished.demand.request) else { return over() };
     let client = match clients::find(&mut &deps.db, &request.client).await {
-        Ok(Some(client)) if client.enabled && client.settings.redirect_uris.contains(&request.redirect_uri) => client,
+        Ok(Some(client)) if client.enabled && client.sends_to(&request.redirect_uri) => client,
         Ok(_) => return answer::no_way_back(&deps, &ctx, NoWayBack::Client),
         Err(error) => return pages::fault(&deps, &ctx, error),
     };
-    let back = Back { uri: &request.redirect_uri, state: request.state.as_deref() };
+    let back = Back::of(&client, &request);
     match finished.outcome {
-        Outcome::Denied => answer::error(&deps, back, &OauthError::new("access_denied", "The person said no.")),
+        Outcome::Denied => answer::error(&deps, &ctx, back, &OauthError::new("access_denied", "The person said no.")),
         Outcome::Granted(session) => {
             finish(&deps, &ctx, &client, &request, &session, false).await.unwrap_or_else(|fault| fault.answer(&deps, &ctx, back))
         }

@@ -17,6 +17,10 @@ use crate::storage::{self, Rowish, directory};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+/// Longest list of groups in an ID token, in bytes. With it and the longest of everything else a token stays below
+/// [`crate::crypto::jose::MAX_TOKEN`].
+const MAX_GROUPS: usize = 6 * 1024;
+
 /// What is said of a person, by scope. For Spaces what the Space itself recorded (rules A7), and never a group (rules A2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct PersonClaims {
@@ -43,6 +47,13 @@ impl PersonClaims {
             email: Some(link.email.clone()),
             ..Self::default()
         }
+    }
+
+    /// As an ID token says it: `groups` are left to userinfo when they are so many that the token would not fit into a
+    /// request any more, as `id_token_hint` or to another server.
+    fn in_id_token(&self) -> Self {
+        let fits = |groups: &Vec<String>| serde_json::to_string(groups).is_ok_and(|text| text.len() <= MAX_GROUPS);
+        Self { groups: self.groups.clone().filter(fits), ..self.clone() }
     }
 
     /// For other clients: by scope.
@@ -195,7 +206,7 @@ pub(super) async fn mint(deps: &Deps, client: &Client, grant: &Grant, now: Times
             amr: &grant.context.amr,
             sid: &grant.context.sid,
             at_hash: at_hash(&access),
-            person: &grant.person,
+            person: &grant.person.in_id_token(),
         };
         Some(signer.sign(Typ::Jwt, &claims)?)
     } else {
@@ -247,6 +258,7 @@ pub(super) fn body(minted: &Minted, scope: &[String], refresh: Option<&str>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::jose::Alg;
 
     #[test]
     fn at_hash_of_the_known_example() {
@@ -273,5 +285,44 @@ mod tests {
         assert_eq!(of("openid email"), json!({"email": "bob@example.com", "email_verified": false}));
         assert_eq!(of("profile"), json!({"name": "Bob", "preferred_username": "bob", "updated_at": 5}));
         assert_eq!(of("groups"), json!({"groups": ["Developers"]}));
+    }
+
+    #[test]
+    fn the_longest_id_token_can_still_be_shown() {
+        let long = |n: usize| "\"".repeat(n);
+        let of = |groups: usize| {
+            let name = long(64);
+            let profile = Profile {
+                sub: "s".repeat(64),
+                username: "b".repeat(64),
+                email: "b".repeat(254),
+                verified_at: Some(Timestamp(0)),
+                display_name: name.clone(),
+                updated_at: Timestamp(i64::MAX),
+            };
+            let scopes = ["profile", "email", "groups"].map(str::to_owned);
+            PersonClaims::of_profile(&profile, &scopes, Some(vec![name; groups])).in_id_token()
+        };
+        // 131 bytes each, two brackets
+        let (most, more) = (of(46), of(47));
+        assert!(most.groups.is_some() && more.groups.is_none() && more.email.is_some());
+        let claims = IdClaims {
+            iss: &"i".repeat(200),
+            sub: &"s".repeat(64),
+            aud: &"a".repeat(64),
+            iat: i64::MAX,
+            exp: i64::MAX,
+            auth_time: i64::MAX,
+            nonce: Some(&long(512)),
+            acr: "1",
+            amr: &["pwd", "fed", "link"].map(str::to_owned),
+            sid: &"s".repeat(43),
+            at_hash: at_hash("x"),
+            person: &most,
+        };
+        let signer =
+            crate::crypto::jose::Signer::from_pkcs8(Alg::Rs256, &crate::testing::ready_key(Alg::Rs256).unwrap()).unwrap();
+        let token = signer.sign(Typ::Jwt, &claims).unwrap();
+        assert!(token.len() <= crate::crypto::jose::MAX_TOKEN, "{}", token.len());
     }
 }

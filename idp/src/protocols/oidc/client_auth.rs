@@ -6,7 +6,7 @@ use super::rules::parameters::{MAX_BYTES, Params};
 use crate::core::client::Client;
 use crate::deps::Deps;
 use crate::storage::clients;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, header};
 
 /// Reads a form body, bounded.
@@ -14,6 +14,26 @@ use axum::http::{HeaderMap, header};
 /// # Errors
 /// `invalid_request` when it is too long, broken, or no form.
 pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, OauthError> {
+    Params::parse(&form_bytes(headers, body).await?)
+}
+
+/// The address that asks by GET what a form asks by POST.
+///
+/// # Errors
+/// As [`form`], and when the address becomes too long.
+pub(super) async fn as_address(path: &str, headers: &HeaderMap, body: Body) -> Result<String, OauthError> {
+    let bytes = form_bytes(headers, body).await?;
+    Params::parse(&bytes)?;
+    // written anew, so that nothing but a query can come of it
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(url::form_urlencoded::parse(&bytes)).finish();
+    let address = format!("{path}?{query}");
+    if address.len() > MAX_BYTES {
+        return Err(OauthError::invalid_request("The request is longer than 16 KiB."));
+    }
+    Ok(address)
+}
+
+async fn form_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, OauthError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let form = kind.split(';').next().unwrap_or_default().trim();
     let bytes = to_bytes(body, MAX_BYTES).await;
@@ -21,7 +41,7 @@ pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, Oaut
     if !bytes.is_empty() && !form.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(OauthError::invalid_request("The body must be application/x-www-form-urlencoded."));
     }
-    Params::parse(&bytes)
+    Ok(bytes)
 }
 
 /// A client that proved itself.
@@ -39,7 +59,7 @@ pub(super) struct Proven {
 pub(super) async fn authenticate(deps: &Deps, headers: &HeaderMap, params: &Params) -> Result<Proven, OauthError> {
     params.once(&["client_id", "client_secret"])?;
     let authorization = match headers.get(header::AUTHORIZATION) {
-        Some(value) => Some(value.to_str().map_err(|_| OauthError::invalid_client(true))?),
+        Some(value) => Some(value.to_str().map_err(|_| OauthError::invalid_client())?),
         None => None,
     };
     let shown = shown(authorization, params)?;
@@ -50,7 +70,7 @@ pub(super) async fn authenticate(deps: &Deps, headers: &HeaderMap, params: &Para
         (refused, _) => {
             deps.metrics.count("odcm_client_authentications_total", &[("result", "refused")]);
             tracing::info!(client = %shown.client, "a client did not prove itself");
-            Err(refused.err().unwrap_or_else(|| OauthError::invalid_client(false)))
+            Err(refused.err().unwrap_or_else(|| OauthError::invalid_client()))
         }
     }
 }

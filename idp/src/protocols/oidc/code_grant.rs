@@ -68,7 +68,9 @@ async fn redeem(
     now: Timestamp,
 ) -> storage::Result<Result<Redeemed, OauthError>> {
     let StoredCode { person, session, family, data, .. } = code;
-    let (request, context) = (data.request, data.context);
+    let (mut request, context) = (data.request, data.context);
+    // what an administrator took from the client since the sign-in began is not given any more
+    request.scope.retain(|scope| client.settings.scopes.contains(scope));
     let Some(redirect_uri) = params.get("redirect_uri") else {
         return Ok(Err(OauthError::invalid_request("redirect_uri is missing: it was part of the authorization request.")));
     };

@@ -14,14 +14,12 @@ pub struct OauthError {
     pub description: Cow<'static, str>,
     /// Status at endpoints that answer directly.
     pub status: StatusCode,
-    /// Ask for HTTP Basic: the client tried it (RFC 6749 §5.2).
-    pub basic: bool,
 }
 
 impl OauthError {
     /// With status 400.
     pub fn new(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { error, description: description.into(), status: StatusCode::BAD_REQUEST, basic: false }
+        Self { error, description: description.into(), status: StatusCode::BAD_REQUEST }
     }
     /// `invalid_request`.
     pub fn invalid_request(description: impl Into<Cow<'static, str>>) -> Self {
@@ -34,16 +32,16 @@ impl OauthError {
     }
     /// `invalid_client`, with status 401.
     #[must_use]
-    pub fn invalid_client(basic: bool) -> Self {
+    pub fn invalid_client() -> Self {
         let description = "The client is unknown, disabled, or did not prove itself the way it is registered to.".into();
-        Self { error: "invalid_client", description, status: StatusCode::UNAUTHORIZED, basic }
+        Self { error: "invalid_client", description, status: StatusCode::UNAUTHORIZED }
     }
     /// Something inside failed: `temporarily_unavailable` with status 503, cause in the log.
     #[must_use]
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "an OAuth endpoint failed");
         let description = "ODCM cannot answer right now. Try again in a moment.".into();
-        Self { error: "temporarily_unavailable", description, status: StatusCode::SERVICE_UNAVAILABLE, basic: false }
+        Self { error: "temporarily_unavailable", description, status: StatusCode::SERVICE_UNAVAILABLE }
     }
     /// The description within the characters that RFC 6749 allows.
     #[must_use]
@@ -75,7 +73,8 @@ impl IntoResponse for OauthError {
     fn into_response(self) -> Response {
         let body = axum::Json(json!({"error": self.error, "error_description": self.text()}));
         let mut response = no_store((self.status, body).into_response());
-        if self.basic {
+        // RFC 9110 §15.5.2: a 401 names a way to authenticate, whichever was tried
+        if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"odcm\""));
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {

@@ -1,8 +1,9 @@
 //! RP-Initiated Logout 1.0: with an ID token of the person who is signed in here, the session ends at once; without one the
 //! person is asked, because any page of the site may send a browser here.
 
-use super::client_auth::form;
+use super::client_auth::as_address;
 use super::error::OauthError;
+use super::path;
 use super::rules::own_token::{self, Hint};
 use super::rules::parameters::Params;
 use super::rules::post_logout;
@@ -14,7 +15,7 @@ use crate::http::{Ctx, Form};
 use crate::login::{self, Person, Session};
 use crate::pages::{self, Page};
 use crate::run_tx;
-use crate::storage::{self, clients, people, tokens};
+use crate::storage::{self, clients, people, sessions, tokens};
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -55,9 +56,13 @@ pub(super) async fn by_get(State(deps): State<Deps>, ctx: Ctx, RawQuery(query): 
     start(&deps, &ctx, Params::parse(query.unwrap_or_default().as_bytes())).await
 }
 
-/// `POST /oauth2/logout`.
+/// `POST /oauth2/logout`: answered by 303 to the same question by GET. Another site's form brings none of our cookies
+/// (`SameSite=Lax`), so nobody would seem to be signed in.
 pub(super) async fn by_post(State(deps): State<Deps>, ctx: Ctx, headers: HeaderMap, body: Body) -> Response {
-    start(&deps, &ctx, form(&headers, body).await).await
+    match as_address(path::LOGOUT, &headers, body).await {
+        Ok(address) => pages::see_other(&address),
+        Err(error) => fault_page(&deps, &ctx, error.into()),
+    }
 }
 
 enum Fault {
@@ -106,7 +111,7 @@ async fn answer(deps: &Deps, ctx: &Ctx, params: &Params) -> Result<Response, Fau
     if let Some(hint) = &hint
         && is_of(deps, hint, &person.session).await?
     {
-        return Ok(end(deps, ctx, &person.session, to).await?);
+        return Ok(end(deps, ctx, &person.session, pages::see_other(to)).await?);
     }
     let text = |name: &str| params.get(name).unwrap_or_default().to_owned();
     let page = AskLogout {
@@ -115,21 +120,24 @@ async fn answer(deps: &Deps, ctx: &Ctx, params: &Params) -> Result<Response, Fau
         post_logout_redirect_uri: text("post_logout_redirect_uri"),
         state: text("state"),
     };
-    let origin = target.as_deref().and_then(|uri| url::Url::parse(uri).ok()).map(|uri| uri.origin().ascii_serialization());
-    Ok(pages::show(deps, ctx).signed(person.signed()).form_action(origin).page(&page))
+    Ok(pages::show(deps, ctx).signed(person.signed()).page(&page))
 }
 
-/// Whether the hint is about the person of this session.
+/// Whether the hint was issued under this very session: to the client that it names, and with its `sid` there. One of an
+/// earlier session proves nothing about this one, and any site may have kept it.
 async fn is_of(deps: &Deps, hint: &Hint, session: &Session) -> storage::Result<bool> {
-    Ok(people::by_sub(&mut &deps.db, "", &hint.sub).await?.is_some_and(|person| person == session.person))
+    let Some(sid) = &hint.sid else { return Ok(false) };
+    if people::by_sub(&mut &deps.db, "", &hint.sub).await?.is_none_or(|person| person != session.person) {
+        return Ok(false);
+    }
+    sessions::has_client(&mut &deps.db, &session.id, &hint.aud, sid).await
 }
 
-async fn end(deps: &Deps, ctx: &Ctx, session: &Session, to: &str) -> storage::Result<Response> {
+async fn end(deps: &Deps, ctx: &Ctx, session: &Session, mut response: Response) -> storage::Result<Response> {
     let now = deps.clock.now();
     login::end_session(deps, ctx, session).await?;
     let done: storage::Result<()> = run_tx!(deps.db, "logout.tokens", |tx| tokens::end_of_session(tx, &session.id, now).await);
     done?;
-    let mut response = pages::see_other(to);
     login::clear_cookies(deps, &mut response);
     Ok(response)
 }
@@ -163,5 +171,9 @@ async fn confirmed(deps: &Deps, ctx: &Ctx, person: &Person, answer: &Answer) -> 
     let pairs = [("post_logout_redirect_uri", &answer.post_logout_redirect_uri), ("state", &answer.state)];
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let target = post_logout::target(&Params::parse(form.as_bytes())?, client.as_ref())?;
-    Ok(end(deps, ctx, &person.session, target.as_deref().unwrap_or(DONE)).await?)
+    let onward = match (&target, &client) {
+        (Some(to), Some(client)) => pages::onward(deps, ctx, to, &client.name),
+        _ => pages::see_other(DONE),
+    };
+    Ok(end(deps, ctx, &person.session, onward).await?)
 }

@@ -2,6 +2,7 @@
 
 use super::{cors, path};
 use crate::accounts::keys::{self, JWKS_MAX_AGE_S};
+use crate::core::authorization::ResponseMode;
 use crate::core::client::{AuthMethod, GrantType, STANDARD_SCOPES};
 use crate::deps::Deps;
 use axum::Json;
@@ -43,7 +44,7 @@ fn document(deps: &Deps) -> Value {
         "end_session_endpoint": public.link(path::LOGOUT),
         "jwks_uri": public.link(path::JWKS),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
         "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],

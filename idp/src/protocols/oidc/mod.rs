@@ -27,6 +27,7 @@ mod userinfo;
 pub use error::OauthError;
 
 use crate::deps::Deps;
+use crate::login::not_by_head;
 use axum::Router;
 use axum::routing::get;
 
@@ -81,13 +82,19 @@ pub fn routes() -> Router<Deps> {
         .route(path::DISCOVERY, get(metadata::discovery).options(cors::preflight))
         .route(path::OAUTH_METADATA, get(metadata::discovery).options(cors::preflight))
         .route(path::JWKS, get(metadata::jwks).options(cors::preflight))
-        .route(path::AUTHORIZE, get(authorize::by_get).post(authorize::by_post))
-        .route(path::RESUME, get(authorize::resume))
+        .route(path::AUTHORIZE, get(authorize::by_get).post(authorize::by_post).head(not_by_head))
+        .route(path::RESUME, get(authorize::resume).head(not_by_head))
         .route(path::TOKEN, axum::routing::post(token::endpoint).options(cors::preflight))
         .route(path::USERINFO, get(userinfo::by_get).post(userinfo::by_post).options(cors::preflight))
         .route(path::REVOKE, axum::routing::post(revoke::endpoint).options(cors::preflight))
-        .route(path::LOGOUT, get(logout::by_get).post(logout::by_post))
+        .route(path::LOGOUT, get(logout::by_get).post(logout::by_post).head(not_by_head))
         .route("/oauth2/logout/confirm", axum::routing::post(logout::confirm))
+}
+
+/// Whether any origin may read the answers of a path (CORS), whoever makes them: the rooms here or the middleware above.
+#[must_use]
+pub fn answers_any_origin(path: &str) -> bool {
+    [path::DISCOVERY, path::OAUTH_METADATA, path::JWKS, path::TOKEN, path::USERINFO, path::REVOKE].contains(&path)
 }
 
 #[cfg(test)]

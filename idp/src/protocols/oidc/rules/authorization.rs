@@ -74,7 +74,13 @@ pub fn judge(params: &Params, client: &Client, redirect_uri: &str) -> Result<Ask
         state: bounded("state", 4096)?,
         nonce: bounded("nonce", 512)?,
         challenge,
+        mode: response_type::mode(params),
     };
+    // RFC 6749 appendix A.5 allows printable characters; control characters would be stored sixfold, as \u00XX
+    let control = |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().any(char::is_control));
+    if control(&request.state) || control(&request.nonce) {
+        return Err(OauthError::invalid_request("state or nonce has control characters."));
+    }
     Ok(Asked {
         request,
         prompt: prompt::parse(params.get("prompt"))?,
@@ -139,6 +145,9 @@ mod tests {
             (format!("{GOOD}&max_age=x"), Some("invalid_request")),
             (GOOD.replace("xyz", &long), Some("invalid_request")),
             (GOOD.replace("nonce=n", &format!("nonce={long}")), Some("invalid_request")),
+            (GOOD.replace("nonce=n", "nonce=n%00"), Some("invalid_request")),
+            (GOOD.replace("xyz", "x%0Ay"), Some("invalid_request")),
+            (GOOD.replace("xyz", "%C3%BC%20%7B"), None),
         ] {
             assert_eq!(error(&query), expected, "{query:.200}");
         }

@@ -30,17 +30,17 @@ pub fn shown(authorization: Option<&str>, params: &Params) -> Result<Shown, Oaut
     let body_id = params.get("client_id");
     let body_secret = params.get("client_secret");
     if let Some(header) = authorization {
-        let (id, secret) = basic(header).ok_or_else(|| OauthError::invalid_client(true))?;
+        let (id, secret) = basic(header).ok_or_else(|| OauthError::invalid_client())?;
         if body_secret.is_some() {
             return Err(OauthError::invalid_request("The client proved itself twice: in the header and in the body."));
         }
         if body_id.is_some_and(|body| body != id) {
             return Err(OauthError::invalid_request("client_id in the body differs from the one in the header."));
         }
-        let client = ClientId::parse(&id).map_err(|_| OauthError::invalid_client(true))?;
+        let client = ClientId::parse(&id).map_err(|_| OauthError::invalid_client())?;
         return Ok(Shown { client, method: AuthMethod::ClientSecretBasic, secret: Some(secret) });
     }
-    let client = body_id.and_then(|id| ClientId::parse(id).ok()).ok_or_else(|| OauthError::invalid_client(false))?;
+    let client = body_id.and_then(|id| ClientId::parse(id).ok()).ok_or_else(|| OauthError::invalid_client())?;
     let method = if body_secret.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };
     Ok(Shown { client, method, secret: body_secret.map(str::to_owned) })
 }
@@ -61,7 +61,7 @@ fn basic(header: &str) -> Option<(String, String)> {
 /// # Errors
 /// `invalid_client`: the same for an unknown client, a wrong way and a wrong secret.
 pub fn check(shown: &Shown, stored: Option<&(Client, Vec<Vec<u8>>)>) -> Result<Option<Vec<u8>>, OauthError> {
-    let refused = || OauthError::invalid_client(shown.method == AuthMethod::ClientSecretBasic);
+    let refused = OauthError::invalid_client;
     // Hashed for unknown clients as well, so that the time tells nothing.
     let given = shown.secret.as_ref().map(|secret| sha256(secret.as_bytes()));
     let (client, hashes) = stored.ok_or_else(refused)?;

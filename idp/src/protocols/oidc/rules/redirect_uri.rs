@@ -1,5 +1,5 @@
-//! RFC 6749 §3.1.2 and RFC 9700 §2.1: the redirect URI is compared byte by byte with the registered ones, and required
-//! (OpenID Connect Core §3.1.2.1). Until it is found right nothing is sent anywhere: the person sees a page.
+//! RFC 6749 §3.1.2 and RFC 9700 §2.1: the redirect URI is compared byte by byte with the registered ones (but see
+//! [`Client::sends_to`] for loopback ports), and required (OpenID Connect Core §3.1.2.1). Until it is found right nothing is sent anywhere: the person sees a page.
 
 use super::parameters::Params;
 use crate::core::client::Client;
@@ -32,8 +32,7 @@ impl NoWayBack {
 /// [`NoWayBack::RedirectUri`].
 pub fn of<'a>(params: &'a Params, client: &Client) -> Result<&'a str, NoWayBack> {
     let given = params.get("redirect_uri").filter(|_| !params.is_twice("redirect_uri")).ok_or(NoWayBack::RedirectUri)?;
-    let registered = client.settings.redirect_uris.iter().any(|uri| uri == given);
-    if registered { Ok(given) } else { Err(NoWayBack::RedirectUri) }
+    if client.sends_to(given) { Ok(given) } else { Err(NoWayBack::RedirectUri) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,16 @@
-//! RFC 6749 §3.1.1 and OAuth 2.0 Multiple Response Types §2.1: `code`, answered in the query; nothing else is supported.
+//! RFC 6749 §3.1.1 and OAuth 2.0 Multiple Response Types §2.1: `code`, answered in the query or by a form post (OAuth 2.0
+//! Form Post Response Mode); nothing else is supported.
 
 use super::parameters::Params;
+use crate::core::authorization::ResponseMode;
 use crate::protocols::oidc::OauthError;
+
+/// How an answer goes, errors included: as asked, if that can be told.
+#[must_use]
+pub fn mode(params: &Params) -> ResponseMode {
+    let asked = params.get("response_mode").filter(|_| !params.is_twice("response_mode"));
+    asked.and_then(ResponseMode::parse).unwrap_or_default()
+}
 
 /// Checks `response_type` and `response_mode`.
 ///
@@ -14,8 +23,10 @@ pub fn check(params: &Params) -> Result<(), OauthError> {
         Some(_) => return Err(OauthError::new("unsupported_response_type", "Only the response_type code is supported.")),
     }
     match params.get("response_mode") {
-        None | Some("query") => Ok(()),
-        Some(_) => Err(OauthError::invalid_request("Only the response_mode query is supported.")),
+        Some(mode) if ResponseMode::parse(mode).is_none() => {
+            Err(OauthError::invalid_request("Only the response_mode query and form_post are supported."))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -24,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_in_the_query_only() {
+    fn code_in_the_query_or_a_form() {
         for (query, expected) in [
             ("response_type=code", None),
             ("response_type=code&response_mode=query", None),
@@ -34,10 +45,19 @@ mod tests {
             ("response_type=code+id_token", Some("unsupported_response_type")),
             ("response_type=CODE", Some("unsupported_response_type")),
             ("response_type=code&response_mode=fragment", Some("invalid_request")),
-            ("response_type=code&response_mode=form_post", Some("invalid_request")),
+            ("response_type=code&response_mode=form_post", None),
+            ("response_type=code&response_mode=query.jwt", Some("invalid_request")),
         ] {
             let params = Params::parse(query.as_bytes()).unwrap();
             assert_eq!(check(&params).err().map(|e| e.error), expected, "{query}");
+        }
+        for (query, expected) in [
+            ("", ResponseMode::Query),
+            ("response_mode=form_post", ResponseMode::FormPost),
+            ("response_mode=fragment", ResponseMode::Query),
+            ("response_mode=form_post&response_mode=form_post", ResponseMode::Query),
+        ] {
+            assert_eq!(mode(&Params::parse(query.as_bytes()).unwrap()), expected, "{query}");
         }
     }
 }
