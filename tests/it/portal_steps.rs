@@ -2,12 +2,28 @@
 
 use crate::portal_world::{says, system, world};
 use axum::http::StatusCode;
+use odcm::accounts::people::{NewPerson, create};
 use odcm::accounts::{emails, links};
-use odcm::core::directory::Subject;
-use odcm::core::text::Email;
+use odcm::core::directory::{Span, Subject};
+use odcm::core::ids::PersonId;
+use odcm::core::text::{DisplayName, Email, Username};
+use odcm::deps::Deps;
 use odcm::storage::{memberships, reports};
 use odcm::testing::deps;
 use serde_json::json;
+
+/// Somebody without a password.
+async fn plain(deps: &Deps, username: &str, name: &str) -> PersonId {
+    let new = NewPerson {
+        username: Username::parse(username).unwrap(),
+        display_name: DisplayName::parse("name", name).unwrap(),
+        email: Email::parse(&format!("{username}@example.com")).unwrap(),
+        email_verified: true,
+        reuse_former_names: false,
+        password_link: false,
+    };
+    create(deps, &system(), new).await.unwrap().id
+}
 
 #[tokio::test]
 async fn a_one_time_link_and_the_removal_of_an_address_are_asked_first() {
@@ -92,4 +108,47 @@ async fn events_name_people_and_come_page_by_page() {
     assert!(says(&page, "Bob Specialist") && !page.text.contains(&format!("/admin/people/{}", w.bob)), "{}", page.text);
     let status = sam.get(&format!("/admin/spaces/{}", w.mars)).await;
     assert!(says(&status, "Carl Contractor") && !status.text.contains("/admin/people/"), "{}", status.text);
+}
+
+#[tokio::test]
+async fn long_lists_of_members_are_searched_and_come_page_by_page() {
+    let w = world(deps().await).await;
+    for n in 0..60 {
+        let id = plain(&w.deps, &format!("extra{n:02}"), &format!("Extra Person {n:02}")).await;
+        let member = Subject::Person(id);
+        odcm::accounts::memberships::add(&w.deps, &system(), &w.developers, &member, Span::ALWAYS).await.unwrap();
+        odcm::accounts::grants::add(&w.deps, &system(), &w.mars, &member, Span::ALWAYS).await.unwrap();
+    }
+    let mut ada = w.signed_in("ada").await;
+    for (page, total) in [(format!("/admin/groups/{}", w.developers), 62), (format!("/admin/spaces/{}/access", w.mars), 61)] {
+        let first = ada.get(&page).await;
+        assert!(says(&first, &format!("1–50 of {total}")) && !says(&first, "Extra Person 59"), "{}", first.text);
+        let second = ada.get(&format!("{page}?skip=50")).await;
+        assert!(says(&second, &format!("51–{total} of {total}")) && says(&second, "Extra Person 59"), "{}", second.text);
+        let found = ada.get(&format!("{page}?q=extra+person+59")).await;
+        assert!(says(&found, "Extra Person 59") && !says(&found, "Extra Person 58"), "{}", found.text);
+        let none = ada.get(&format!("{page}?q=nobody+like+that")).await;
+        assert!(says(&none, "found") && says(&none, "Show all") && none.input("q") == "nobody like that", "{}", none.text);
+    }
+}
+
+#[tokio::test]
+async fn a_no_leads_to_the_step_that_makes_it_a_yes_and_forgetting_a_space_says_who_loses_it() {
+    let w = world(deps().await).await;
+    let dora = plain(&w.deps, "dora", "Dora Newcomer").await;
+    let mut ada = w.signed_in("ada").await;
+    let page = ada.get(&format!("/admin/explain?who=dora&space={}", w.mars)).await;
+    assert!(says(&page, "Put Dora Newcomer into Staff") && says(&page, "Grant Mars to Dora Newcomer"), "{}", page.text);
+    let step = format!("/admin/groups/{}/members/check?who=person%3A{dora}", w.staff);
+    assert!(says(&page, &step), "{}", page.text);
+    let ask = ada.get(&step).await;
+    assert!(says(&ask, "Put Dora Newcomer into Staff?") && says(&ask, "gains"), "{}", ask.text);
+    // an auditor may ask, and is offered nothing that is closed to them
+    let mut olga = w.signed_in("olga").await;
+    let page = olga.get(&format!("/admin/explain?who=dora&space={}", w.mars)).await;
+    assert!(says(&page, "Dora Newcomer may not enter Mars") && !says(&page, "/members/check"), "{}", page.text);
+    // un-enlisting
+    let ask = ada.get(&format!("/admin/spaces/{}/remove", w.mars)).await;
+    assert!(says(&ask, "Bob Specialist</strong> entry") && says(&ask, "Carl Contractor</strong> entry"), "{}", ask.text);
+    assert!(!says(&ask, "Venus"), "only what hangs on this Space");
 }

@@ -6,7 +6,7 @@ use crate::core::Timestamp;
 use crate::core::access::{ClientDoor, View};
 use crate::core::difference::{Effect, Turn, difference};
 use crate::core::directory::{Facts, Span};
-use crate::core::ids::PersonId;
+use crate::core::ids::{PersonId, SpaceId};
 use crate::core::policy::Act;
 use crate::storage::directory;
 use serde::Serialize;
@@ -80,7 +80,20 @@ impl Effects {
 pub(super) async fn of(desk: &Desk, change: &ProposedChange) -> Result<Effects, Fault> {
     let facts = directory::everything(&mut desk.db()).await?;
     let after = access::apply(&facts, change)?;
-    let all = difference(&facts, &after, desk.now());
+    Ok(between(desk, &facts, &after))
+}
+
+/// What it would do to forget a Space.
+pub(super) async fn of_removal(desk: &Desk, space: &SpaceId) -> Result<Effects, Fault> {
+    let facts = directory::everything(&mut desk.db()).await?;
+    let mut after = facts.clone();
+    after.grants.retain(|grant| grant.space != *space);
+    after.published.retain(|(published, _)| published != space);
+    Ok(between(desk, &facts, &after))
+}
+
+fn between(desk: &Desk, facts: &Facts, after: &Facts) -> Effects {
+    let all = difference(facts, after, desk.now());
     let everything = desk.may(&Act::Explain);
     let seen = |effect: &&Effect| {
         everything
@@ -89,13 +102,13 @@ pub(super) async fn of(desk: &Desk, change: &ProposedChange) -> Result<Effects, 
     };
     let visible: Vec<&Effect> = all.iter().filter(seen).collect();
     let count = |wanted: fn(&Turn) -> bool| visible.iter().filter(|e| wanted(&e.turn)).count();
-    Ok(Effects {
+    Effects {
         gains: count(|t| matches!(t, Turn::Gains { .. })),
         loses: count(|t| matches!(t, Turn::Loses)),
         more: visible.len().saturating_sub(MOST),
         hidden: visible.len() < all.len(),
-        lines: visible.iter().take(MOST).map(|effect| line(effect, &facts, desk.now())).collect(),
-    })
+        lines: visible.iter().take(MOST).map(|effect| line(effect, facts, desk.now())).collect(),
+    }
 }
 
 /// What another door of a client would do: who could use it then and cannot now, and the other way round. For whoever

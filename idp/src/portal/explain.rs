@@ -35,6 +35,8 @@ struct EdgeView {
     text: String,
     holds: bool,
     why: String,
+    /// Where the missing edge can be made, for who may.
+    mend: Option<String>,
 }
 
 /// The answer.
@@ -136,7 +138,7 @@ pub(super) async fn show(desk: Desk, Query(input): Query<Input>) -> Answer {
 
 async fn tell(desk: &Desk, person: &PersonId, space: &SpaceId) -> Result<Told, Fault> {
     let (explanation, facts) = access::explain(&desk.deps, desk.actor(), person, space).await?;
-    let names = Names { facts: &facts, explanation: &explanation };
+    let names = Names { facts: &facts, explanation: &explanation, desk };
     Ok(Told {
         yes: explanation.span.is_some(),
         sentences: explanation.sentences(&facts),
@@ -148,6 +150,7 @@ async fn tell(desk: &Desk, person: &PersonId, space: &SpaceId) -> Result<Told, F
 struct Names<'a> {
     facts: &'a Facts,
     explanation: &'a Explanation,
+    desk: &'a Desk,
 }
 
 impl Names<'_> {
@@ -169,7 +172,8 @@ impl Names<'_> {
     fn way(&self, way: &Way) -> Vec<Stop> {
         let mut stops = vec![self.stop(&Subject::Person(self.explanation.person.clone()))];
         for step in &way.steps {
-            let edge = edge(step, way.lack);
+            let mend = if step.holds { None } else { self.mend(step, way.lack) };
+            let edge = EdgeView { mend, ..edge(step, way.lack) };
             if let Some(last) = stops.last_mut() {
                 last.edge = Some(edge);
             }
@@ -184,6 +188,21 @@ impl Names<'_> {
         }
         stops
     }
+
+    /// The page that shows what it does to make a missing edge.
+    fn mend(&self, step: &Step, lack: Option<Lack>) -> Option<String> {
+        let (act, page, who) = match (lack?, &step.edge) {
+            (Lack::Membership, Edge::Membership { member, group }) => {
+                (Act::ManageMembers(group.clone()), format!("/admin/groups/{group}/members/check"), member)
+            }
+            (Lack::Grant, Edge::Grant { subject }) => {
+                let space = &self.explanation.space;
+                (Act::ManageGrants(space.clone()), format!("/admin/spaces/{space}/grants/check"), subject)
+            }
+            _ => return None,
+        };
+        self.desk.may(&act).then(|| url(&page, &[("who", &super::pick::subject_text(who))]))
+    }
 }
 
 fn edge(step: &Step, lack: Option<Lack>) -> EdgeView {
@@ -194,21 +213,25 @@ fn edge(step: &Step, lack: Option<Lack>) -> EdgeView {
     if step.holds {
         let text = if grant { "may enter" } else { "is in" };
         let why = until.map(|at| format!("until {} UTC", day(at))).unwrap_or_default();
-        return EdgeView { text: text.into(), holds: true, why };
+        return EdgeView { text: text.into(), holds: true, why, mend: None };
     }
     let (text, why) = match lack {
         Some(Lack::NotBegun { at }) => (if grant { "may enter later" } else { "is in, later" }, format!("from {} UTC", day(at))),
         Some(Lack::Ended { at }) => (if grant { "could enter" } else { "was in" }, format!("until {} UTC", day(at))),
         _ => (if grant { "has no grant to" } else { "is not in" }, "missing".to_owned()),
     };
-    EdgeView { text: text.into(), holds: false, why }
+    EdgeView { text: text.into(), holds: false, why, mend: None }
 }
 
 impl Page for ExplainPage {
     const TEMPLATE: &'static str = "admin/explain.html";
     fn samples() -> Vec<Self> {
-        let edge =
-            |holds: bool| EdgeView { text: "is in".into(), holds, why: if holds { String::new() } else { "missing".into() } };
+        let edge = |holds: bool| EdgeView {
+            text: "is in".into(),
+            holds,
+            why: if holds { String::new() } else { "missing".into() },
+            mend: (!holds).then(|| "/admin/groups/x/members/check?who=person%3Ax".into()),
+        };
         let stop = |kind, edge| Stop { kind, name: "Bob".into(), href: "/admin/people/x".into(), edge };
         let way = vec![stop("person", Some(edge(true))), stop("group", Some(edge(false))), stop("space", None)];
         let told = |yes: bool| Told {

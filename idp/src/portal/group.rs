@@ -5,6 +5,7 @@ use super::desk::{Answer, Desk, Fault, Input, Post};
 use super::effects::SpanView;
 use super::form::{Field, FormPage};
 use super::history::{self, Entry};
+use super::list::Part;
 use super::pick::subject_text;
 use crate::accounts::access::ProposedChange;
 use crate::accounts::groups::{self as cases, EditGroup};
@@ -14,7 +15,7 @@ use crate::core::directory::Subject;
 use crate::core::ids::GroupId;
 use crate::core::policy::Act;
 use crate::core::text::DisplayName;
-use crate::http::Path;
+use crate::http::{Path, Query};
 use crate::pages::Page;
 use crate::storage::groups::{self, Group, GroupKind};
 use crate::storage::memberships::Membership;
@@ -100,6 +101,7 @@ pub(super) struct GroupPage {
     external: Option<(String, String)>,
     created_at: Timestamp,
     members: Vec<Member>,
+    part: Part,
     parents: Vec<Member>,
     doors: Vec<Door>,
     teams: Vec<Team>,
@@ -115,10 +117,12 @@ pub(super) async fn load(desk: &Desk, id: &GroupId) -> Result<Group, Fault> {
 }
 
 /// `GET /admin/groups/{id}`.
-pub(super) async fn show(desk: Desk, Path(id): Path<GroupId>) -> Answer {
+pub(super) async fn show(desk: Desk, Path(id): Path<GroupId>, Query(input): Query<Input>) -> Answer {
     let group = load(&desk, &id).await?;
     let (db, now) = (&mut desk.db(), desk.now());
-    let members = memberships::of_group(db, &id).await?.into_iter().map(|row| Member::of(row, &desk, &id)).collect();
+    let rows = memberships::of_group(db, &id).await?;
+    let (rows, part) = Part::of(rows, &input, &format!("/admin/groups/{id}"), |row| row.name.clone());
+    let members = rows.into_iter().map(|row| Member::of(row, &desk, &id)).collect();
     let as_member = Subject::Group(id.clone());
     let parents = memberships::of_member(db, &as_member).await?.into_iter().map(|row| parent(row, &desk)).collect();
     let link = |space: &crate::core::ids::SpaceId| {
@@ -145,6 +149,7 @@ pub(super) async fn show(desk: Desk, Path(id): Path<GroupId>) -> Answer {
     });
     desk.page(&GroupPage {
         members,
+        part,
         parents,
         doors,
         teams: teams.collect(),
@@ -261,6 +266,7 @@ impl Page for GroupPage {
             external: Some(("entra".into(), "x".into())),
             created_at: Timestamp(1),
             members: vec![Member::sample("person"), Member::sample("group")],
+            part: Part::sample(),
             parents: vec![Member::sample("group")],
             doors: vec![door(true), Door { href: None, ..door(false) }],
             teams: vec![team(true), team(false)],
@@ -272,6 +278,7 @@ impl Page for GroupPage {
             external: None,
             description: String::new(),
             members: vec![],
+            part: Part::default(),
             parents: vec![],
             doors: vec![],
             teams: vec![],
@@ -280,7 +287,8 @@ impl Page for GroupPage {
             may_manage: false,
             ..full.clone()
         };
-        vec![Self { may_members: true, history: Some(vec![]), ..bare.clone() }, bare, full]
+        let none = Self { part: Part::sample(), ..bare.clone() };
+        vec![Self { may_members: true, history: Some(vec![]), ..bare.clone() }, none, bare, full]
     }
 }
 crate::page!(GroupPage);

@@ -4,6 +4,7 @@ use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
 use super::effects::SpanView;
 use super::form::{Field, FormPage};
+use super::list::Part;
 use super::pick::{self, Pick, What, named, span, subject, subject_text};
 use super::space::{Head, head, load};
 use crate::accounts::access::ProposedChange;
@@ -54,6 +55,7 @@ struct Bound {
 pub(super) struct AccessPage {
     head: Head,
     grants: Vec<GrantView>,
+    part: Part,
     published: Vec<Published>,
     bound: Vec<Bound>,
     may: bool,
@@ -68,9 +70,11 @@ pub(super) fn href(desk: &Desk, subject: &Subject) -> Option<String> {
 }
 
 /// `GET /admin/spaces/{id}/access`.
-pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>) -> Answer {
+pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>, Query(input): Query<Input>) -> Answer {
     let space = load(&desk, &id).await?;
-    let granted = grants::of_space(&mut desk.db(), &id).await?.into_iter().map(|row| GrantView {
+    let rows = grants::of_space(&mut desk.db(), &id).await?;
+    let (rows, part) = Part::of(rows, &input, &format!("{}/access", here(&space)), |row| row.subject_name.clone());
+    let granted = rows.into_iter().map(|row| GrantView {
         id: row.grant.id.to_string(),
         kind: if matches!(row.grant.subject, Subject::Person(_)) { "person" } else { "group" },
         href: href(&desk, &row.grant.subject),
@@ -98,6 +102,7 @@ pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>) -> Answer {
     desk.page(&AccessPage {
         head: head(&desk, &space, "access").await?,
         grants: granted.collect(),
+        part,
         published: published.collect(),
         bound: bound.collect(),
         may: desk.may(&Act::ManageGrants(id)),
@@ -329,12 +334,14 @@ impl Page for AccessPage {
         let full = Self {
             head: Head::sample("access"),
             grants: vec![grant("group"), grant("person")],
+            part: Part::sample(),
             published: vec![Published { id: "x".into(), name: "Ops".into(), href: Some("/admin/groups/x".into()) }],
             bound: vec![bound(true), bound(false)],
             may: true,
         };
-        let bare = Self { grants: vec![], published: vec![], bound: vec![], ..full.clone() };
-        vec![Self { may: false, ..full.clone() }, Self { may: false, ..bare.clone() }, bare, full]
+        let bare = Self { grants: vec![], part: Part::default(), published: vec![], bound: vec![], ..full.clone() };
+        let none = Self { part: Part::sample(), ..bare.clone() };
+        vec![Self { may: false, ..full.clone() }, Self { may: false, ..bare.clone() }, none, bare, full]
     }
 }
 crate::page!(AccessPage);

@@ -69,7 +69,9 @@ pub(super) struct DecisionsPage {
 
 async fn read(desk: &Desk, id: &SpaceId) -> Result<DecisionsPage, Fault> {
     let space = load(desk, id).await?;
-    let adoptions = cases::adoptions(&desk.deps, desk.actor(), id).await?;
+    let mut adoptions = cases::adoptions(&desk.deps, desk.actor(), id).await?;
+    // What waits comes first.
+    adoptions.sort_by_key(|a| (a.done, a.decision.is_some()));
     let mut sweeps = Vec::new();
     for sweep in cases::sweeps(&desk.deps, desk.actor(), id).await? {
         sweeps.push(SweepView {

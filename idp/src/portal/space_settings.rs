@@ -2,6 +2,7 @@
 
 use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
+use super::effects;
 use super::form::{Field, FormPage};
 use super::once::{Once, Value};
 use super::space::{Head, head, load};
@@ -168,21 +169,22 @@ pub(super) async fn rotate(Path(id): Path<SpaceId>, post: Post) -> Answer {
     }
 }
 
-fn ask_remove(space: &Space) -> Confirm {
-    Confirm::new(&format!("Un-enlist {}?", space.name), &format!("{}/remove", here(space)), "Un-enlist Space")
+async fn ask_remove(desk: &Desk, space: &Space) -> Result<Confirm, Fault> {
+    let ask = Confirm::new(&format!("Un-enlist {}?", space.name), &format!("{}/remove", here(space)), "Un-enlist Space")
         .danger()
         .text("ODCM forgets the Space, its grants, its client and its agent. Nobody can sign in there with ODCM any more.")
         .warn("Nothing is undone in the Octopus server: accounts stay as they are. Run “odcm-agent restore-auth” beside it first, which puts its sign-in settings back.")
         .check("confirmed", "I have done that, or the settings may stay as they are.", false)
         .with("version", &space.version.to_string())
-        .under(&[("Spaces", "/admin/spaces"), (&space.name, &format!("{}/settings", here(space)))])
+        .under(&[("Spaces", "/admin/spaces"), (&space.name, &format!("{}/settings", here(space)))]);
+    Ok(ask.effects(effects::of_removal(desk, &space.id).await?))
 }
 
 /// `GET /admin/spaces/{id}/remove`.
 pub(super) async fn removing(desk: Desk, Path(id): Path<SpaceId>) -> Answer {
     let space = load(&desk, &id).await?;
     desk.sees(&Act::ManageSpaces)?;
-    desk.page(&ask_remove(&space))
+    desk.page(&ask_remove(&desk, &space).await?)
 }
 
 /// `POST /admin/spaces/{id}/remove`.
@@ -191,7 +193,7 @@ pub(super) async fn remove(Path(id): Path<SpaceId>, post: Post) -> Answer {
     let space = load(&desk, &id).await?;
     match cases::remove(&desk.deps, desk.actor(), &id, input.version(), input.ticked("confirmed")).await {
         Ok(()) => desk.done("/admin/spaces", "removed"),
-        Err(error) => ask_remove(&space).refused(&desk, error.into()),
+        Err(error) => ask_remove(&desk, &space).await?.refused(&desk, error.into()),
     }
 }
 
