@@ -91,6 +91,8 @@ await test('the administrator decides, after seeing what it does', async () => {
   await barry.getByRole('radio', { name: /bspec/ }).check();
   await barry.getByRole('button', { name: 'Continue' }).click();
   await barry.getByText('Give the account bspec to Bob Specialist?').waitFor();
+  const does = await barry.locator('main').innerText();
+  is(`it says what it does: ${does}`, /password is replaced/.test(does) && /API keys are deleted/.test(does) && /Old hands/.test(does));
   await shot(barry, '25-decide');
   await barry.getByRole('button', { name: 'Give account' }).click();
   await barry.getByText(/Decided/).first().waitFor();

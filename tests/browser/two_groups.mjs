@@ -47,7 +47,7 @@ await test('Bob loses Testers: exactly the right to deploy to Test goes, for his
   await bob.getByText('Hello, Bob').waitFor();
   is('Dev and Test before', await may(bob, 'Dev') && await may(bob, 'Test'));
   const key = await ownKey(bob, 'bob script');
-  const names = async () => (await octopus('mars', `/api/users/${(await account('mars', 'bob')).Id}/teams`, { as: key })).map?.(t => t.Name).filter(n => n !== 'Everyone').sort();
+  const names = async () => (await octopus('mars', `/api/users/${(await account('mars', 'bob')).Id}/teams?spaces=all&includeSystem=true`, { as: key })).map?.(t => t.Name).filter(n => n !== 'Everyone').sort();
   same('teams by key before', await names(), ['Developers', 'Quality']);
   await barry.goto(`${demo.odcm}/admin/groups/${testers}`);
   await barry.getByRole('link', { name: 'Remove Bob Specialist' }).click();

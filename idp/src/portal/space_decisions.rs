@@ -163,9 +163,16 @@ fn ask(space: &crate::storage::spaces::Space, adoption: &Adoption, decided: &Ado
         AdoptionDecision::Adopt { account, reset_password, remove_foreign_identities, revoke_api_keys } => {
             let found = adoption.candidates.iter().find(|c| c.account == *account);
             let username = found.map_or(account.as_str(), |c| c.username.as_str());
+            let done = [
+                (*reset_password, "Its password is replaced by a random one, where the server can."),
+                (*remove_foreign_identities, "Sign-ins of other identity providers are removed."),
+                (*revoke_api_keys, "Its API keys are deleted."),
+            ];
+            let done: Vec<&str> = done.iter().filter(|(chosen, _)| *chosen).map(|(_, text)| *text).collect();
             let mut ask = Confirm::new(&format!("Give the account {username} to {name}?"), &action, "Give account").danger().text(&format!(
-                "From then on {name} enters {} with this account and everything it may do there. ODCM sets its name, address and memberships in bound teams.",
-                space.name
+                "From then on {name} enters {} with this account and everything it may do there. ODCM sets its name, address and memberships in bound teams. {}",
+                space.name,
+                done.join(" ")
             ));
             if !reset_password {
                 ask = ask.warn("A local password stays: whoever knows it can still sign in as this account.");
@@ -176,8 +183,8 @@ fn ask(space: &crate::storage::spaces::Space, adoption: &Adoption, decided: &Ado
             if !revoke_api_keys {
                 ask = ask.warn("API keys of the account stay valid.");
             }
-            if found.is_some_and(|c| !c.teams.is_empty()) {
-                ask = ask.warn("The account keeps its place in teams that no group is bound to.");
+            if let Some(c) = found.filter(|c| !c.teams.is_empty()) {
+                ask = ask.warn(&format!("It keeps its place in teams that no group is bound to. It is in: {}.", c.teams.join(", ")));
             }
             ask
         }
