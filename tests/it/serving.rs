@@ -73,8 +73,8 @@ async fn serves_https_from_files_and_health_beside_it() {
     assert_eq!(health("/healthz").await.unwrap().text().await.unwrap(), "ok\n");
     assert_eq!(health("/login").await.unwrap().status(), 404, "nothing else is there");
     let trusting = client().add_root_certificate(Certificate::from_pem(made.cert.pem().as_bytes()).unwrap());
-    let client = trusting.resolve("localhost", listen).build().unwrap();
-    let answer = client.get(format!("{url}/.well-known/openid-configuration")).send().await.unwrap();
+    let trusted = trusting.resolve("localhost", listen).build().unwrap();
+    let answer = trusted.get(format!("{url}/.well-known/openid-configuration")).send().await.unwrap();
     assert_eq!(answer.json::<serde_json::Value>().await.unwrap()["issuer"], url.as_str());
     let metrics = health("/metrics").await.unwrap().text().await.unwrap();
     assert!(metrics.contains("odcm_transactions_total{name=\"deployment.open\",outcome=\"commit\"} 1"), "{metrics}");
