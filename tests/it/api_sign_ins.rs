@@ -103,7 +103,11 @@ async fn keys_are_listed_and_rotated() {
     let again = world.call("POST", "/api/v1/keys", &world.owner, Some(json!({"alg": "RS256"}))).await;
     assert_eq!((again.status, &again.json["code"]), (409, &json!("key.rotating")));
     let fleet = world.call("POST", "/api/v1/keys", &world.owner, Some(json!({"alg": "EdDSA"}))).await;
-    assert_eq!(fleet.status, 422, "the fleet key is rolled by a signed announcement: {}", fleet.text);
+    assert_eq!(fleet.status, 201, "{}", fleet.text);
+    let rolled = list().await;
+    assert!(rolled.iter().any(|k| k["kid"] == fleet.json["kid"] && k["purpose"] == "documents" && k["state"] == "next"));
+    let unknown = world.call("POST", "/api/v1/keys", &world.owner, Some(json!({"alg": "HS256"}))).await;
+    assert_eq!(unknown.status, 422, "{}", unknown.text);
     assert!(!serde_json::to_string(&after).unwrap().contains("\"d\""));
 }
 

@@ -76,9 +76,9 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer
     ok(List::whole(keys.into_iter().map(KeyOut::from).collect()))
 }
 
-/// Algorithm of a key that signs tokens.
+/// Algorithm of a key that can be rotated.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
-#[schema(as = TokenAlgorithm)]
+#[schema(as = KeyAlgorithm)]
 enum AlgName {
     /// RSA with SHA-256.
     #[serde(rename = "RS256")]
@@ -86,6 +86,9 @@ enum AlgName {
     /// P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
+    /// Ed25519: the key that signs documents. It announces its successor to the agents.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
 }
 
 /// A key to rotate.
@@ -105,12 +108,14 @@ struct Published {
     kid: String,
 }
 
-/// Rotate the key of an algorithm: a new one is published now and signs after every client has had time to fetch it.
+/// Rotate the key of an algorithm: a new one is published now and signs after every client, or agent, has had
+/// time to hear of it.
 #[utoipa::path(post, operation_id = "rotate_key", path = "/keys", tag = "keys", request_body = Rotation, responses((status = 201, body = Published), Problems))]
 async fn rotate(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<Rotation>) -> Answer {
     let alg = match body.alg {
         AlgName::Rs256 => Alg::Rs256,
         AlgName::Es256 => Alg::Es256,
+        AlgName::EdDsa => Alg::EdDsa,
     };
     let kid = cases::rotate(&deps, &actor, alg).await.map_err(of(&ctx))?;
     created("/keys", Published { kid })
