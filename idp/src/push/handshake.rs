@@ -127,7 +127,7 @@ async fn other_address(deps: &Deps, agent: &AgentRow, found: &str) -> Result<()>
     }
     let detail = other_base_url(&wanted, found);
     let text = detail.to_string();
-    let known = reports::events(&mut &deps.db, &agent.space_id, 500).await?;
+    let known = reports::events(&mut &deps.db, &agent.space_id, None, 500).await?;
     if !known.iter().any(|event| event.detail == text) {
         events::alarm(deps, &agent.space_id, detail).await?;
     }
