@@ -9,7 +9,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const modules = process.env.MODULES ?? path.join(root, 'tests/.cache/node');
 const program = process.env.STANDIN ?? path.join(root, 'target/debug/octopus-standin');
 const require = createRequire(path.join(modules, 'package.json'));
-const { Client, EnvironmentRepository, ProjectRepository, SpaceRepository, checkForCapability, userGetCurrent } =
+const { Client, DeploymentRepository, EnvironmentRepository, ProjectRepository, ReleaseRepository, SpaceRepository, checkForCapability,
+  userGetCurrent } =
   require('@octopusdeploy/api-client');
 
 const key = 'API-NPMCLIENT';
@@ -48,6 +49,14 @@ await test('environments', async () => {
   const made = await environments.create({ Name: 'Staging' });
   equal((await environments.get(made.Id)).Name, 'Staging');
   equal(names(await environments.list({ partialName: 'stag' })), ['Staging']);
+});
+await test('a release, deployed by names', async () => {
+  const released = await new ReleaseRepository(client, 'Default').create({ spaceName: 'Default', ProjectName: 'Orbital', ReleaseVersion: '2.0.0' });
+  equal(released.ReleaseVersion, '2.0.0');
+  const deployments = new DeploymentRepository(client, 'Default');
+  const made = await deployments.create({ spaceName: 'Default', ProjectName: 'Orbital', ReleaseVersion: '2.0.0', EnvironmentNames: ['Dev', 'Test'] });
+  equal(made.DeploymentServerTasks.length, 2);
+  equal((await deployments.get(made.DeploymentServerTasks[0].DeploymentId)).Name, 'Deploy to Dev');
 });
 await test('a capability', async () => equal(await checkForCapability(client, 'GetAllSpacesRequest', '2018.1'), null));
 await test('a wrong key is refused', async () => {

@@ -52,9 +52,18 @@ async fn a_server_that_behaves_otherwise_conforms() {
         generic_supports_iss: !usual.generic_supports_iss,
         lists_omit_last_modified: !usual.lists_omit_last_modified,
         password_change_ends_sessions: !usual.password_change_ends_sessions,
+        membership_lists_default_to_all: !usual.membership_lists_default_to_all,
+        unknown_members_dropped: !usual.unknown_members_dropped,
+        csrf_refusal_is_403: !usual.csrf_refusal_is_403,
+        expired_sign_in_is_400: !usual.expired_sign_in_is_400,
+        teams_by_space_address: !usual.teams_by_space_address,
+        generic_name: "Company sign-in".into(),
         ..strict()
     };
-    conforms(Version::new(2023, 1, 9626), other).await;
+    conforms(Version::new(2023, 1, 9626), other.clone()).await;
+    // The newest reference names no flags for lists of teams.
+    let other = Switches { scope_flags_ignored: true, mixed_lists_default_to_all: usual.mixed_lists_default_to_all, ..other };
+    conforms(Version::new(2025, 4, 100), other).await;
 }
 
 #[tokio::test]
@@ -161,7 +170,13 @@ async fn the_hidden_external_id_survives() {
 /// Teams of every inner space and of the system come in one list, whatever the server makes of `spaces=all`.
 #[tokio::test]
 async fn teams_of_all_inner_spaces_are_found() {
-    let hands = Hands::start(Version::OLDEST, strict()).await;
+    for (ignored, below) in [(false, false), (true, false), (false, true)] {
+        let switches = Switches { scope_flags_ignored: ignored, teams_by_space_address: below, ..strict() };
+        inner_spaces(&Hands::start(Version::OLDEST, switches).await).await;
+    }
+}
+
+async fn inner_spaces(hands: &Hands) {
     let (status, space) = hands
         .call(
             "POST",
@@ -185,6 +200,22 @@ async fn teams_of_all_inner_spaces_are_found() {
     assert!(teams.iter().any(|team| team.inner_space.as_deref() == Some("Spaces-1")));
     assert!(teams.iter().any(|team| team.inner_space.is_none()));
     assert_eq!(hands.adapter.team(id).await.unwrap().as_ref(), Some(found));
+    let bob = hands.adapter.create_account(&bob()).await.unwrap();
+    let join = MemberChange { add: [bob.id.clone()].into(), ..MemberChange::default() };
+    assert!(hands.adapter.change_members(id, &join).await.unwrap().members.contains(&bob.id));
+}
+
+/// Somebody who is not there: the server says so, or drops the id and the reading back finds out.
+#[tokio::test]
+async fn an_unknown_member_is_refused_or_does_not_hold() {
+    for dropped in [false, true] {
+        let hands = Hands::start(Version::OLDEST, Switches { unknown_members_dropped: dropped, ..strict() }).await;
+        let team = hands.create_team("Developers", &[], "group-1").await;
+        let join = MemberChange { add: ["Users-99".to_owned()].into(), ..MemberChange::default() };
+        let error = hands.adapter.change_members(&team, &join).await.unwrap_err();
+        assert_eq!(matches!(error, AdapterError::NotHeld(_)), dropped, "{error:?}");
+        assert_eq!(matches!(error, AdapterError::Invalid(_)), !dropped, "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -222,6 +253,8 @@ async fn the_documented_permissions_are_enough() {
         let role = UserRole {
             id: "UserRoles-1".into(),
             name: "Agent".into(),
+            // Those that exist at both levels are needed at both.
+            space_permissions: ["TeamView", "TeamEdit", "EventView"].map(Into::into).to_vec(),
             system_permissions: permissions.into_iter().chain(configures.then_some("ConfigureServer")).map(Into::into).collect(),
             ..UserRole::default()
         };
@@ -238,6 +271,8 @@ async fn the_documented_permissions_are_enough() {
         let bob = adapter.create_account(&bob()).await.unwrap();
         assert_eq!(bob.our_identity_email.as_deref(), Some("bob@x.example"));
         assert!(adapter.accounts().await.unwrap().contains(&bob));
+        let teams = adapter.teams().await.unwrap();
+        assert!(teams.iter().any(|one| one.id == team) && teams.iter().any(|one| one.inner_space.is_some()));
         let join = MemberChange { add: [bob.id.clone()].into(), ..MemberChange::default() };
         assert!(adapter.change_members(&team, &join).await.unwrap().members.contains(&bob.id));
         hands.standin.create_api_key(&bob.id, "build");

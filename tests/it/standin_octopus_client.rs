@@ -95,6 +95,23 @@ impl Server {
     }
 }
 
+/// A value without the fields that no client knows, at any depth.
+pub fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            map.iter().filter(|(name, _)| *name != "XFutureField").map(|(name, value)| (name.clone(), plain(value))).collect()
+        }
+        Value::Array(list) => list.iter().map(plain).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The values of a field of each item, of a page or a bare list.
+pub fn each(list: &Value, field: &str) -> Vec<String> {
+    let items = list.get("Items").unwrap_or(list).as_array().unwrap();
+    items.iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
+}
+
 pub async fn answer(response: Response) -> Answer {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();

@@ -73,9 +73,14 @@ async fn groups_of_the_last_token_count_at_permission_time() {
     assert!(server.standin.can_deploy(&id, "Dev"), "compared without case");
     let membership = server.get(&format!("/api/teammembership?userId={id}&includeSystem=true")).await;
     let through = membership.as_array().unwrap().iter().find(|one| one["TeamId"] == team.as_str()).unwrap();
-    assert_eq!((&through["IsDirectlyAssigned"], &through["ExternalSecurityGroups"]), (&json!(false), &json!(["ODCM-Group-7"])));
+    let known = json!([{"Id": "ODCM-Group-7", "DisplayName": "Developers", "DisplayIdAndName": true}]);
+    assert_eq!((&through["IsDirectlyAssigned"], &through["ExternalSecurityGroups"]), (&json!(false), &known));
+    let told = server.get(&format!("/api/users/{id}/permissions")).await;
+    let told = told["Teams"].as_array().unwrap().iter().find(|one| one["Id"] == team.as_str()).unwrap().clone();
+    assert_eq!(told["ExternalSecurityGroups"], known, "objects here too");
     let preview = json!({"Name": "x", "MemberUserIds": [], "ExternalSecurityGroups": [{"Id": "odcm-GROUP-7"}]});
-    assert_eq!(server.call("POST", "/api/teammembership/previewteam", Some(preview)).await.1[0]["UserId"], id.as_str());
+    let previewed = server.call("POST", "/api/teammembership/previewteam", Some(preview)).await.1;
+    assert_eq!((&previewed[0]["UserId"], &previewed[0]["ExternalSecurityGroups"][0]["Id"]), (&json!(id), &json!("odcm-GROUP-7")));
     server.edit(&format!("/api/teams/{team}"), |team| team["ExternalSecurityGroups"] = json!([])).await;
     assert!(!server.standin.can_deploy(&id, "Dev"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::standin_octopus_client::{Server, problem};
+use crate::standin_octopus_client::{Server, plain, problem};
 
 fn identity(provider: &str, email: &str) -> Value {
     json!({"IdentityProviderName": provider, "Claims": {
@@ -24,7 +24,7 @@ async fn a_created_user_is_what_a_get_shows() {
     assert_eq!(status, 201);
     let path = created["Links"]["Self"].as_str().unwrap();
     assert_eq!(server.get(path).await, created);
-    assert_eq!(created["Identities"], json!([identity("Okta", "bob@x")]));
+    assert_eq!(plain(&created["Identities"]), json!([identity("Okta", "bob@x")]));
     assert_eq!(
         (&created["IsActive"], &created["Password"], &created["LastModifiedBy"]),
         (&json!(true), &Value::Null, &json!("odcm-agent"))
@@ -115,6 +115,29 @@ async fn strict_callers_must_bring_every_field_back() {
     assert_eq!(server.edit(&path, |user| user["DisplayName"] = json!("Robert")).await.0, 200);
     let links = server.edit(&path, |user| drop(user["Links"].as_object_mut().unwrap().remove("Teams"))).await;
     assert!(problem(&links).contains("Links.Teams"), "{links:?}");
+    // Inside of what a list holds as well: identities, their claims, external groups.
+    server.edit(&path, |user| user["Identities"] = json!([identity("Okta", "bob@x")])).await;
+    type Change = fn(&mut Value);
+    let inside: [(&str, Change); 3] = [
+        ("Identities[Okta].Claims.dn", |user| drop(user["Identities"][0]["Claims"].as_object_mut().unwrap().remove("dn"))),
+        ("Identities[Okta].XFutureField", |user| drop(user["Identities"][0].as_object_mut().unwrap().remove("XFutureField"))),
+        ("Identities[Okta].Claims.email.XFutureField", |user| {
+            drop(user["Identities"][0]["Claims"]["email"].as_object_mut().unwrap().remove("XFutureField"));
+        }),
+    ];
+    for (field, change) in inside {
+        let refused = server.edit(&path, change).await;
+        assert!(refused.0 == 400 && problem(&refused).contains(field), "{field}: {refused:?}");
+    }
+    let changed = |user: &mut Value| user["Identities"][0]["Claims"]["email"]["Value"] = json!("robert@x");
+    assert_eq!(server.edit(&path, changed).await.0, 200, "a value may change");
+    assert_eq!(server.edit(&path, |user| user["Identities"] = json!([])).await.0, 200, "an item may go");
+    server
+        .edit("/api/teams/teams-managers", |team| team["ExternalSecurityGroups"] = json!([{"Id": "g1", "DisplayName": "G"}]))
+        .await;
+    let group = |team: &mut Value| drop(team["ExternalSecurityGroups"][0].as_object_mut().unwrap().remove("XFutureField"));
+    let refused = server.edit("/api/teams/teams-managers", group).await;
+    assert!(problem(&refused).contains("ExternalSecurityGroups[g1].XFutureField"), "{refused:?}");
     for path in
         ["/api/teams/teams-managers", "/api/configuration/authentication-od/values", "/api/Spaces-1/environments/Environments-1"]
     {
@@ -310,7 +333,7 @@ async fn a_new_password_ends_sessions_or_not() {
 #[tokio::test]
 async fn identity_metadata_lists_all_or_enabled_providers() {
     let server = Server::start().await;
-    for (only, count) in [(false, 3), (true, 0)] {
+    for (only, count) in [(false, 6), (true, 0)] {
         server.standin.set_switches(|switches| switches.identity_metadata_enabled_only = only);
         let metadata = server.get("/api/users/identity-metadata").await;
         assert_eq!(metadata["Providers"].as_array().unwrap().len(), count);

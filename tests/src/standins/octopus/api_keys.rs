@@ -4,6 +4,7 @@ use axum::{Router, extract::Path, routing::get};
 use serde_json::{Value, json};
 
 use super::{
+    auth::Via,
     errors::{ApiError, ApiResult},
     events::{self, Actor, Subject},
     paging,
@@ -21,7 +22,7 @@ pub fn routes() -> Router<App> {
         .route("/api/users/{id}/apikeys/{key}", get(one).delete(delete))
 }
 
-const DEFAULT_LIFE_MS: i64 = 180 * 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 
 /// Stores a key for a user; answers what is kept.
 pub fn store(state: &mut State, user_id: &str, purpose: &str, key: &str, now: i64, expires: Option<i64>) -> ApiKey {
@@ -101,20 +102,39 @@ fn may_write(req: &Req, state: &State, owner: &User, humans_too: bool) -> Result
     Ok(caller.clone())
 }
 
-async fn create(req: Req, Path(owner): Path<String>, input: Body) -> ApiResult {
-    let purpose = input.required("Purpose", 200)?;
-    let now = req.app.now();
-    let expires = match input.0.get("Expires") {
-        None => Some(now + DEFAULT_LIFE_MS),
-        Some(Value::Null) => None,
+/// When a new key ends: as asked for, after the section's default when nothing was said, as late as possible for null.
+/// Never later than the key that makes it, nor than the section allows (newer servers; 0 days mean for ever).
+fn end(req: &Req, state: &State, asked: Option<&Value>, now: i64) -> Result<Option<i64>, ApiError> {
+    let section = state.sections.get("authentication").filter(|_| req.app.config.version.at_least(2025, 4));
+    let days = |name: &str| section.and_then(|section| section.get(name)?.as_i64()).filter(|days| *days > 0);
+    let own = match &req.facts.caller.via {
+        Via::ApiKey(id) => state.api_keys.get(id).and_then(|key| key.expires),
+        Via::Session(_) | Via::Nobody => None,
+    };
+    let latest = days("ApiKeyMaxExpiryDays").map(|days| now.saturating_add(days.saturating_mul(DAY_MS)));
+    let capped = |end: Option<i64>| [end, own, latest].into_iter().flatten().min();
+    match asked {
+        None => Ok(capped(Some(now.saturating_add(days("ApiKeyDefaultExpiryDays").unwrap_or(180).saturating_mul(DAY_MS))))),
+        Some(Value::Null) => Ok(capped(None)),
         Some(value) => {
             let date = value.as_str().and_then(time::parse).ok_or_else(|| ApiError::invalid("Expires must be a date."))?;
             if date <= now {
                 return Err(ApiError::invalid("Expires must not be in the past."));
             }
-            Some(date)
+            if own.is_some_and(|own| date > own) {
+                return Err(ApiError::invalid("Expires must not be later than the end of the API key that you use."));
+            }
+            if latest.is_some_and(|latest| date > latest) {
+                return Err(ApiError::invalid("Expires is later than the server's administrator allows."));
+            }
+            Ok(Some(date))
         }
-    };
+    }
+}
+
+async fn create(req: Req, Path(owner): Path<String>, input: Body) -> ApiResult {
+    let purpose = input.required("Purpose", 200)?;
+    let now = req.app.now();
     let mut state = req.app.write();
     let owner = users::find(&state, &owner).cloned();
     req.user(&state)?;
@@ -125,6 +145,7 @@ async fn create(req: Req, Path(owner): Path<String>, input: Body) -> ApiResult {
     if !allowed && !owner.is_service {
         return Err(ApiError::refused("User API keys have been disabled by an administrator."));
     }
+    let expires = end(&req, &state, input.field("Expires"), now)?;
     let secret = secrets::api_key(&req.app.config.entropy);
     let key = store(&mut state, &owner.id, &purpose, &secret, now, expires);
     changed(&req, &mut state, &caller, &key, false);

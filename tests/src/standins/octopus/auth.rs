@@ -1,6 +1,6 @@
 //! Who calls: API keys, cookie sessions, anti-forgery tokens.
 
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 
 use super::{
     errors::ApiError,
@@ -133,7 +133,7 @@ fn is_strict(app: &App, user: &User, key: Option<&str>) -> bool {
 /// Demands the anti-forgery token of cookie sessions on unsafe methods.
 ///
 /// # Errors
-/// 400 with the server's text.
+/// 400 with the server's text (403 by an assumption).
 pub fn check_csrf(app: &App, caller: &Caller, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     let Via::Session(fingerprint) = &caller.via else { return Ok(()) };
     if method.is_safe() {
@@ -145,5 +145,6 @@ pub fn check_csrf(app: &App, caller: &Caller, method: &Method, headers: &HeaderM
     if session.is_some_and(|session| secrets::equal(&session.csrf, sent)) {
         return Ok(());
     }
-    Err(ApiError::refused("A required anti-forgery token was not supplied or was invalid."))
+    let status = if app.switches().csrf_refusal_is_403 { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+    Err(ApiError::new(status, "A required anti-forgery token was not supplied or was invalid."))
 }

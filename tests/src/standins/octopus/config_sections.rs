@@ -7,7 +7,7 @@ use super::{
     errors::{ApiError, ApiResult},
     events::{self, Actor, Subject},
     paging,
-    request::{Body, Req, ok},
+    request::{Body, Req, named, ok},
     roundtrip,
     section_data::{Field, Kind, Section, sections},
     server::App,
@@ -55,7 +55,7 @@ async fn metadata(req: Req, Path(id): Path<String>) -> ApiResult {
     let property = |field: &Field| {
         json!({
             "Name": field.name,
-            "Type": field.kind.name(),
+            "Type": if field.kind == Kind::Object { field.name } else { field.kind.name() },
             "DisplayInfo": {
                 "Required": matches!(field.name, "Issuer" | "ClientId"),
                 "ReadOnly": false,
@@ -71,9 +71,14 @@ async fn metadata(req: Req, Path(id): Path<String>) -> ApiResult {
         })
     };
     let properties = section.fields.iter().map(property).collect::<Vec<_>>();
-    ok(
-        &json!({"Id": section.id, "Description": section.description, "Types": [{"Name": section.name, "Properties": properties}]}),
-    )
+    let mut types = vec![json!({"Name": section.name, "Properties": properties})];
+    // Nested objects are types of their own, named as the field.
+    for nested in section.fields.iter().filter(|field| field.kind == Kind::Object) {
+        let names = nested.start.as_object().into_iter().flat_map(|object| object.keys());
+        let properties = names.map(|name| json!({"Name": name, "Type": Kind::Text.name(), "DisplayInfo": {"Label": name}}));
+        types.push(json!({"Name": nested.name, "Properties": properties.collect::<Vec<_>>()}));
+    }
+    ok(&json!({"Id": section.id, "Description": section.description, "Types": types}))
 }
 
 /// The values as they go out: a secret is only said to be there.
@@ -82,6 +87,8 @@ fn shown(section: &Section, stored: &Document) -> Value {
         let value = stored.get(field.name).cloned().unwrap_or_else(|| field.start.clone());
         let value = match field.kind {
             Kind::Secret => json!({"HasValue": !value.is_null(), "NewValue": null, "Hint": null}),
+            // A field that no client knows, inside as well.
+            Kind::Object if value.is_object() => roundtrip::decorate(value),
             _ => value,
         };
         (field.name.to_owned(), value)
@@ -115,7 +122,7 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
     let mut new = Document::new();
     for field in &section.fields {
         let old = old.get(field.name).cloned().unwrap_or_default();
-        new.insert(field.name.to_owned(), read(field, body.0.get(field.name), old, keep_absent)?);
+        new.insert(field.name.to_owned(), read(field, body.field(field.name), old, keep_absent)?);
     }
     check(&section, &new)?;
     let after = shown(&section, &new);
@@ -145,9 +152,24 @@ fn read(field: &Field, value: Option<&Value>, old: Value, keep_absent: bool) -> 
         Kind::Text => value.is_string(),
         Kind::Number => value.is_i64(),
         Kind::Texts => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+        Kind::Object => return object(field, value).ok_or_else(wrong),
         Kind::Secret => return secret(value, old).ok_or_else(wrong),
     };
     if fits { Ok(value.clone()) } else { Err(wrong()) }
+}
+
+/// The known fields of a nested object, texts or null; what is absent becomes null, as in a typed body.
+fn object(field: &Field, value: &Value) -> Option<Value> {
+    let given = value.as_object()?;
+    let mut object = Map::new();
+    for name in field.start.as_object()?.keys() {
+        let value = named(given, name).cloned().unwrap_or_default();
+        if !(value.is_string() || value.is_null()) {
+            return None;
+        }
+        object.insert(name.clone(), value);
+    }
+    Some(Value::Object(object))
 }
 
 /// `NewValue` sets; `HasValue:true` keeps; `HasValue:false` clears.

@@ -1,5 +1,5 @@
-//! Plain documents of a space (environments, project groups, lifecycles, projects, releases) with one set of
-//! handlers: list, all, one, create, change, delete.
+//! Plain documents of a space (environments, projects, …; see [`super::kinds`]) with one set of handlers: list, all,
+//! one, create, change, delete.
 
 use axum::{
     Router,
@@ -11,74 +11,14 @@ use serde_json::{Value, json};
 use super::{
     errors::{ApiError, ApiResult},
     events::{self, Actor, Subject},
+    kinds::{KINDS, Kind, kind},
     paging,
     permissions::{self, Target},
-    request::{Body, Req, created, ok},
+    request::{Body, Req, created, named, ok},
     roundtrip,
     server::App,
     state::{Document, State, User, same},
 };
-
-/// A kind of document.
-pub struct Kind {
-    /// Name in addresses, such as `environments`.
-    pub collection: &'static str,
-    /// Prefix of ids, such as `Environments`.
-    pub prefix: &'static str,
-    /// `ItemType`, and the word of permissions, such as `Environment`.
-    pub word: &'static str,
-    /// What follows the address in the link template.
-    pub template: &'static str,
-    /// Whether clients may write.
-    pub writable: bool,
-    defaults: fn() -> Value,
-}
-
-const LIST: &str = "{/id}{?name,skip,ids,take,partialName}";
-
-/// The kinds of documents.
-pub const KINDS: &[Kind] = &[
-    Kind {
-        collection: "environments",
-        prefix: "Environments",
-        word: "Environment",
-        template: LIST,
-        writable: true,
-        defaults: || json!({"Description": "", "SortOrder": 0, "UseGuidedFailure": false, "AllowDynamicInfrastructure": false, "ExtensionSettings": []}),
-    },
-    Kind {
-        collection: "projectgroups",
-        prefix: "ProjectGroups",
-        word: "ProjectGroup",
-        template: LIST,
-        writable: true,
-        defaults: || json!({"Description": "", "EnvironmentIds": [], "RetentionPolicyId": null}),
-    },
-    Kind {
-        collection: "lifecycles",
-        prefix: "Lifecycles",
-        word: "Lifecycle",
-        template: LIST,
-        writable: true,
-        defaults: || json!({"Description": "", "Phases": []}),
-    },
-    Kind {
-        collection: "projects",
-        prefix: "Projects",
-        word: "Project",
-        template: "{/id}{?name,skip,ids,clone,take,partialName}",
-        writable: true,
-        defaults: || json!({"Description": "", "IsDisabled": false, "ProjectGroupId": "ProjectGroups-1", "LifecycleId": "Lifecycles-1", "TenantedDeploymentMode": "Untenanted"}),
-    },
-    Kind {
-        collection: "releases",
-        prefix: "Releases",
-        word: "Release",
-        template: "{/id}{?skip,ignoreChannelRules,take,ids}",
-        writable: false,
-        defaults: || json!({}),
-    },
-];
 
 /// Routes of plain documents.
 pub fn routes() -> Router<App> {
@@ -105,14 +45,15 @@ fn document_routes(kind: &'static Kind) -> MethodRouter<App> {
     router.put(move |req, id, body| update(kind, req, id, body)).delete(move |req, id| delete(kind, req, id))
 }
 
-/// Demands a permission for a kind of document in the space of the request.
+/// Demands a permission for a kind of document in the space of the request, or for one of them.
 fn need<'a>(req: &Req, state: &'a State, kind: &Kind, what: &str, id: Option<&str>) -> Result<&'a User, ApiError> {
     let user = req.user(state)?;
-    let permission = format!("{}{what}", kind.word);
+    let permission = format!("{}{what}", kind.permission);
+    let project = id.and_then(|id| state.document(kind.collection, id)?.get("ProjectId")?.as_str());
     let target = Target {
         space: req.space(),
         environment: id.filter(|_| kind.collection == "environments"),
-        project: id.filter(|_| kind.collection == "projects"),
+        project: id.filter(|_| kind.collection == "projects").or(project),
     };
     if permissions::in_space(state, &user.id, &permission, target) { Ok(user) } else { Err(ApiError::missing(&permission)) }
 }
@@ -158,24 +99,74 @@ async fn one(kind: &'static Kind, req: Req, Path(id): Path<String>) -> ApiResult
 pub fn new(kind: &Kind, space: &str, id: &str, name: &str, body: &Document) -> Document {
     let mut document = (kind.defaults)().as_object().cloned().unwrap_or_default();
     for (field, value) in &mut document {
-        if let Some(given) = body.get(field) {
+        if let Some(given) = named(body, field) {
             value.clone_from(given);
         }
     }
-    let path = format!("/api/{space}/{}/{id}", kind.collection);
+    let slug = named(body, "Slug").and_then(Value::as_str).filter(|slug| !slug.is_empty());
     let standing = json!({
         "Id": id,
         "Name": name,
         "SpaceId": space,
-        "Slug": name.to_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-"),
-        "Links": if kind.collection == "lifecycles" {
-            json!({"Self": path, "Projects": format!("{path}/projects")})
-        } else {
-            json!({"Self": path})
-        },
+        "Slug": slug.map_or_else(|| slug_of(name), str::to_owned),
+        "Links": links(kind, space, id),
     });
     document.extend(standing.as_object().cloned().unwrap_or_default());
     roundtrip::decorate(Value::Object(document)).as_object().cloned().unwrap_or_default()
+}
+
+/// The slug that a name gives.
+pub fn slug_of(name: &str) -> String {
+    name.to_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
+}
+
+/// The links of a document.
+pub fn links(kind: &Kind, space: &str, id: &str) -> Value {
+    let path = format!("/api/{space}/{}/{id}", kind.collection);
+    match kind.collection {
+        "lifecycles" => json!({"Self": path, "Projects": format!("{path}/projects")}),
+        "projects" => json!({
+            "Self": path,
+            "Channels": format!("{path}/channels{{?skip,take,partialName}}"),
+            "Releases": format!("{path}/releases{{/version}}{{?skip,take,searchByVersion}}"),
+            "Runbooks": format!("{path}/runbooks{{?skip,take,partialName}}"),
+            "Web": format!("/app#/{space}/projects/{id}"),
+        }),
+        _ => json!({"Self": path}),
+    }
+}
+
+/// The channel that every project has.
+pub fn default_channel(space: &str, id: &str, project: &str) -> Document {
+    let channel = roundtrip::decorate(json!({
+        "Id": id, "Name": "Default", "Description": "", "Slug": "default", "ProjectId": project, "LifecycleId": null,
+        "IsDefault": true, "Rules": [], "TenantTags": [], "Type": "Lifecycle", "SpaceId": space,
+        "Links": {"Self": format!("/api/{space}/channels/{id}"), "Project": format!("/api/{space}/projects/{project}")},
+    }));
+    channel.as_object().cloned().unwrap_or_default()
+}
+
+/// A release of a project.
+pub fn release(
+    space: &str,
+    id: &str,
+    project: &str,
+    version: &str,
+    channel: Option<&str>,
+    notes: &str,
+    assembled: &str,
+) -> Document {
+    let release = roundtrip::decorate(json!({
+        "Id": id, "Version": version, "ChannelId": channel, "ReleaseNotes": notes, "ProjectId": project,
+        "Assembled": assembled, "SelectedPackages": [], "BuildInformation": [], "IgnoreChannelRules": false,
+        "LibraryVariableSetSnapshotIds": [], "SpaceId": space,
+        "Links": {
+            "Self": format!("/api/{space}/releases/{id}"),
+            "Project": format!("/api/{space}/projects/{project}"),
+            "Web": format!("/app#/{space}/releases/{id}"),
+        },
+    }));
+    release.as_object().cloned().unwrap_or_default()
 }
 
 fn check_name(req: &Req, state: &State, kind: &Kind, own: &str, name: &str) -> Result<(), ApiError> {
@@ -203,9 +194,16 @@ async fn create(kind: &'static Kind, req: Req, body: Body) -> ApiResult {
     let id = state.next_id(kind.prefix);
     let mut fields = body.0;
     let last = visible(&req, &state, kind).filter_map(|(_, other)| other.get("SortOrder")?.as_i64()).max();
-    fields.entry("SortOrder").or_insert_with(|| json!(last.unwrap_or(-1) + 1));
+    if named(&fields, "SortOrder").is_none() {
+        fields.insert("SortOrder".into(), json!(last.unwrap_or(-1) + 1));
+    }
     let document = new(kind, req.space(), &id, &name, &fields);
     changed(&mut state, &Actor::of(&req, &actor), kind, None, Some(&document));
+    if kind.collection == "projects" {
+        let channel = state.next_id("Channels");
+        let document = default_channel(req.space(), &channel, &id);
+        state.documents.entry("channels".into()).or_default().insert(channel, document);
+    }
     state.documents.entry(kind.collection.into()).or_default().insert(id, document.clone());
     created(&Value::Object(document))
 }
@@ -228,6 +226,12 @@ async fn delete(kind: &'static Kind, req: Req, Path(id): Path<String>) -> ApiRes
     let actor = need(&req, &state, kind, "Delete", Some(&id))?.clone();
     let old = find(&req, &state, kind, &id)?.clone();
     state.documents.entry(kind.collection.into()).or_default().remove(&id);
+    if kind.collection == "projects" {
+        for owned in ["channels", "releases"] {
+            let documents = state.documents.entry(owned.into()).or_default();
+            documents.retain(|_, document| document.get("ProjectId") != Some(&json!(id)));
+        }
+    }
     changed(&mut state, &Actor::of(&req, &actor), kind, Some(&old), None);
     ok(&json!({}))
 }
@@ -235,7 +239,7 @@ async fn delete(kind: &'static Kind, req: Req, Path(id): Path<String>) -> ApiRes
 /// The projects that use a lifecycle, as a bare list.
 async fn projects_of_lifecycle(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
-    let Some(kind) = KINDS.iter().find(|kind| kind.collection == "projects") else { return Err(ApiError::no_route()) };
+    let Some(kind) = kind("projects") else { return Err(ApiError::no_route()) };
     let projects = sorted(&req, &state, kind)?.into_iter();
     ok(&projects.filter(|project| project.get("LifecycleId") == Some(&json!(id))).collect())
 }

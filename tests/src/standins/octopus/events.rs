@@ -7,7 +7,9 @@ use super::{
     auth::Via,
     errors::{ApiError, ApiResult},
     paging,
-    request::{Req, ok},
+    permissions::{self, Target},
+    request::{Req, csv, ok},
+    scope::{List, Scope},
     server::App,
     state::{Event, State, Team, User, same},
     teams, time,
@@ -196,24 +198,6 @@ fn body(event: &Event, base: &str, without_differences: bool) -> Value {
     })
 }
 
-/// Whether a document of a mixed list belongs to what `spaces` and `includeSystem` ask for.
-pub fn in_scope(req: &Req, space_id: Option<&str>) -> bool {
-    let asked = req.query.list("spaces");
-    let include_system = req.query.flag("includeSystem");
-    if asked.is_none() && include_system.is_none() && req.facts.space.is_none() && req.app.switches().mixed_lists_default_to_all {
-        return true;
-    }
-    match space_id {
-        None => include_system == Some(true),
-        Some(space) => match (&asked, &req.facts.space) {
-            (Some(asked), _) => asked.iter().any(|one| one == "all" || one == space),
-            (None, Some(path)) => path == space,
-            // `includeSystem=true` without `spaces` asks for the system's documents only.
-            (None, None) => include_system != Some(true) && space == "Spaces-1",
-        },
-    }
-}
-
 fn kind_of(id: &str) -> &str {
     match id.split_once('-').map_or(id, |(kind, _)| kind) {
         "teams" => "Teams",
@@ -224,9 +208,29 @@ fn kind_of(id: &str) -> &str {
     }
 }
 
+/// Which of the event agents did it: the server itself, or somebody through the API.
+fn agent_of(event: &Event) -> &'static str {
+    if event.user_agent == "Server" { "Server" } else { "Client" }
+}
+
+/// Whether a project of one of the wanted groups is concerned.
+fn related_group(state: &State, event: &Event, wanted: &[String]) -> bool {
+    let group = |id: &String| state.document("projects", id)?.get("ProjectGroupId")?.as_str();
+    event.related.iter().filter_map(group).any(|group| wanted.iter().any(|id| id == group))
+}
+
+/// Whether the caller may see an event: of the system, or in a space for its project and environment.
+fn sees(req: &Req, state: &State, event: &Event) -> bool {
+    let Some(space) = &event.space_id else { return req.sees(state, "EventView", None) };
+    let first = |prefix: &str| event.related.iter().find(|id| id.starts_with(prefix)).map(String::as_str);
+    let target = Target { space, project: first("Projects-"), environment: first("Environments-") };
+    req.user(state).is_ok_and(|user| permissions::in_space(state, &user.id, "EventView", target))
+}
+
 async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "EventView")?;
+    req.need_somewhere(&state, "EventView")?;
+    let scope = Scope::of(&req, List::Others);
     let from = req.query.number("fromAutoId")?;
     let to = req.query.number("toAutoId")?;
     let from = from.map(|from| if req.app.switches().events_from_auto_id_inclusive { from } else { from.saturating_add(1) });
@@ -238,8 +242,15 @@ async fn list(req: Req) -> ApiResult {
     let any = |name: &str, test: &dyn Fn(&str) -> bool| {
         req.query.list(name).is_none_or(|wanted| wanted.iter().any(|wanted| test(wanted)))
     };
+    // Documents of these kinds are found among those that an event names.
+    let related = ["projects", "projectGroups", "environments", "tenants", "tags"].map(|name| req.query.list(name));
+    let concerns = |event: &Event| {
+        let names = |wanted: &Vec<String>| event.related.iter().any(|known| wanted.contains(known));
+        related.iter().flatten().all(|wanted| names(wanted) || (related_group(&state, event, wanted)))
+    };
     let keep = |event: &&Event| {
-        in_scope(&req, event.space_id.as_deref())
+        scope.holds(event.space_id.as_deref())
+            && sees(&req, &state, event)
             && from.is_none_or(|from| event.auto_id >= from)
             && to.is_none_or(|to| event.auto_id <= to)
             && after.is_none_or(|after| event.occurred >= after)
@@ -251,10 +262,20 @@ async fn list(req: Req) -> ApiResult {
             })
             && any("regardingAny", &|id| event.related.iter().any(|known| known == id))
             && req.query.list("regarding").is_none_or(|ids| ids.iter().all(|id| event.related.contains(id)))
+            && concerns(event)
+            && any("eventAgents", &|agent| same(agent_of(event), agent))
             && any("user", &|id| event.user_id == id)
             && any("users", &|id| event.user_id == id)
             && any("ids", &|id| format!("Events-{}", event.auto_id) == id)
     };
+    if req.query.flag("asCsv") == Some(true) {
+        let line = |event: &Event| {
+            let id = format!("Events-{}", event.auto_id);
+            vec![id, time::iso(event.occurred), event.category.clone(), event.username.clone(), event.message.clone()]
+        };
+        let lines = state.events.iter().rev().filter(keep).map(line).collect::<Vec<_>>();
+        return Ok(csv(&["Id", "Occurred", "Category", "Username", "Message"], &lines));
+    }
     let short = req.query.flag("excludeDifference") == Some(true);
     let events = state.events.iter().rev().filter(keep).map(|event| body(event, &req.base(), short)).collect();
     let route = format!("{}/events", req.base());
@@ -263,9 +284,13 @@ async fn list(req: Req) -> ApiResult {
 
 async fn one(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "EventView")?;
+    req.need_somewhere(&state, "EventView")?;
     let event = state.events.iter().find(|event| format!("Events-{}", event.auto_id) == id);
-    ok(&body(event.ok_or_else(|| ApiError::not_found(&id))?, &req.base(), false))
+    let event = event.ok_or_else(|| ApiError::not_found(&id))?;
+    if !sees(&req, &state, event) {
+        return Err(ApiError::missing("EventView"));
+    }
+    ok(&body(event, &req.base(), false))
 }
 
 async fn categories(req: Req) -> ApiResult {
@@ -275,6 +300,9 @@ async fn categories(req: Req) -> ApiResult {
         ("Modified", "Document modified"),
         ("Deleted", "Document deleted"),
         ("DeploymentQueued", "Deployment queued"),
+        ("DeploymentStarted", "Deployment started"),
+        ("DeploymentSucceeded", "Deployment succeeded"),
+        ("DeploymentFailed", "Deployment failed"),
         ("LoginSucceeded", "Login succeeded"),
         ("LoginFailed", "Login failed"),
     ];
@@ -283,7 +311,10 @@ async fn categories(req: Req) -> ApiResult {
 
 async fn agents(req: Req) -> ApiResult {
     req.user(&req.app.read())?;
-    ok(&json!([{"Id": "Server", "Name": "Octopus Server", "Links": {}}]))
+    ok(&json!([
+        {"Id": "Server", "Name": "Octopus Server", "Links": {}},
+        {"Id": "Client", "Name": "A client of the API", "Links": {}},
+    ]))
 }
 
 async fn document_types(req: Req) -> ApiResult {

@@ -17,8 +17,8 @@ pub fn routes() -> Router<App> {
 
 async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
+    req.need_somewhere(&state, "TeamView")?;
     let enabled = users::providers(&req.app).filter(|provider| provider.has_groups && provider.enabled(&state));
-    let one = |provider: &super::relying_party::Provider| json!({"Id": provider.section, "Name": provider.name, "IsRoleBased": true, "SupportsGroupLookup": false, "LookupUri": null});
+    let one = |provider: super::relying_party::Provider| json!({"Id": provider.section, "Name": provider.name, "IsRoleBased": true, "SupportsGroupLookup": false, "LookupUri": null});
     ok(&enabled.map(one).collect::<Value>())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     permission_names,
-    state::{ScopedUserRole, State, Team, User, UserRole, same},
+    state::{ExternalGroup, ScopedUserRole, State, Team, User, UserRole, same},
 };
 
 /// What a permission in a space is asked for. Empty fields ask "for anything of that kind".
@@ -22,8 +22,8 @@ pub struct Membership<'a> {
     pub team: &'a Team,
     /// Named in `MemberUserIds` (or the team of everyone).
     pub direct: bool,
-    /// Ids of the external groups that brought the user in.
-    pub groups: Vec<String>,
+    /// The external groups that brought the user in.
+    pub groups: Vec<ExternalGroup>,
 }
 
 /// The teams of a user: direct, through external groups of the last sign-in, and "Everyone".
@@ -33,7 +33,7 @@ pub fn teams_of<'a>(state: &'a State, user_id: &str) -> Vec<Membership<'a>> {
     let membership = |team: &'a Team| {
         let direct = team.id == "teams-everyone" || team.members.iter().any(|id| id == user_id);
         let groups = team.external_groups.iter().filter(|group| known.iter().any(|id| same(id, &group.id)));
-        let groups = groups.map(|group| group.id.clone()).collect::<Vec<_>>();
+        let groups = groups.cloned().collect::<Vec<_>>();
         (direct || !groups.is_empty()).then_some(Membership { team, direct, groups })
     };
     state.teams.values().filter_map(membership).collect()
@@ -61,6 +61,40 @@ pub fn in_space(state: &State, user_id: &str, permission: &str, target: Target<'
             && (!limits.contains(&"Projects") || project_allowed(state, scoped, target.project))
             && (!limits.contains(&"Tenants") || scoped.tenant_ids.is_empty())
     })
+}
+
+/// Whether a user holds a permission for the whole server (no space) or inside a space.
+pub fn at(state: &State, user_id: &str, permission: &str, space: Option<&str>) -> bool {
+    match space {
+        None => system(state, user_id, permission),
+        Some(space) => in_space(state, user_id, permission, Target { space, ..Target::default() }),
+    }
+}
+
+/// Whether a user holds a permission wherever a role that is to be given would give it: nobody gives more than
+/// they hold. One role of the user has to cover it alone.
+pub fn covers(state: &State, user_id: &str, permission: &str, given: &ScopedUserRole) -> bool {
+    let limits = permission_names::restrictions(permission);
+    let within = |limit: &str, held: &[String], given: &[String]| {
+        !limits.contains(&limit) || held.is_empty() || (!given.is_empty() && given.iter().all(|id| held.contains(id)))
+    };
+    roles_of(state, user_id).iter().any(|(held, role)| {
+        role.space_permissions.iter().any(|known| known == permission)
+            && (held.space_id.is_none() || held.space_id == given.space_id)
+            && within("Environments", &held.environment_ids, &given.environment_ids)
+            && within("Tenants", &held.tenant_ids, &given.tenant_ids)
+            && (!limits.contains(&"Projects") || projects_within(state, held, given))
+    })
+}
+
+fn projects_within(state: &State, held: &ScopedUserRole, given: &ScopedUserRole) -> bool {
+    if held.project_ids.is_empty() && held.project_group_ids.is_empty() {
+        return true;
+    }
+    let unlimited = given.project_ids.is_empty() && given.project_group_ids.is_empty();
+    !unlimited
+        && given.project_ids.iter().all(|id| project_allowed(state, held, Some(id)))
+        && given.project_group_ids.iter().all(|id| held.project_group_ids.contains(id))
 }
 
 fn allows(limit: &[String], asked: Option<&str>) -> bool {

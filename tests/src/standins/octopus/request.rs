@@ -29,6 +29,17 @@ pub fn json_response(status: StatusCode, body: &Value) -> Response {
     response
 }
 
+/// 200 with lines of comma separated values.
+pub fn csv(head: &[&str], lines: &[Vec<String>]) -> Response {
+    let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let head = head.iter().map(|name| cell(name)).collect::<Vec<_>>().join(",");
+    let lines = lines.iter().map(|line| line.iter().map(|text| cell(text)).collect::<Vec<_>>().join(","));
+    let text = std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\r\n");
+    let mut response = Response::new(HttpBody::from(text + "\r\n"));
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/csv; charset=utf-8"));
+    response
+}
+
 /// 200 with a body.
 #[expect(clippy::unnecessary_wraps, reason = "the last line of most handlers")]
 pub fn ok(body: &Value) -> ApiResult {
@@ -137,13 +148,40 @@ impl Req {
         self.facts.caller.user_id.as_deref().and_then(|id| state.user(id)).ok_or_else(refusal)
     }
 
-    /// Demands a permission of the whole server (or anywhere in it, for permissions that exist at both levels).
+    /// Demands a permission of the whole server.
     ///
     /// # Errors
     /// 401 without a user, 403 that names the permission.
     pub fn need<'a>(&self, state: &'a State, permission: &str) -> Result<&'a User, ApiError> {
+        self.need_at(state, permission, None)
+    }
+
+    /// Demands a permission where a document lives: of the whole server without a space, else inside that space.
+    ///
+    /// # Errors
+    /// 401 without a user, 403 that names the permission.
+    pub fn need_at<'a>(&self, state: &'a State, permission: &str, space: Option<&str>) -> Result<&'a User, ApiError> {
         let user = self.user(state)?;
-        if permissions::anywhere(state, &user.id, permission) { Ok(user) } else { Err(ApiError::missing(permission)) }
+        if permissions::at(state, &user.id, permission, space) { Ok(user) } else { Err(ApiError::missing(permission)) }
+    }
+
+    /// Demands a permission to look at a mixed list at all: in the space of the address, or anywhere. What the caller
+    /// may not see is then left out by [`Req::sees`].
+    ///
+    /// # Errors
+    /// 401 without a user, 403 that names the permission.
+    pub fn need_somewhere<'a>(&self, state: &'a State, permission: &str) -> Result<&'a User, ApiError> {
+        let user = self.user(state)?;
+        let holds = match self.facts.space.as_deref() {
+            Some(space) => permissions::at(state, &user.id, permission, Some(space)),
+            None => permissions::anywhere(state, &user.id, permission),
+        };
+        if holds { Ok(user) } else { Err(ApiError::missing(permission)) }
+    }
+
+    /// Whether the caller holds a permission where a document lives.
+    pub fn sees(&self, state: &State, permission: &str, space: Option<&str>) -> bool {
+        self.need_at(state, permission, space).is_ok()
     }
 
     /// The inner space that this request is about: the one of the path, or the default one.
@@ -174,13 +212,28 @@ impl FromRequest<App> for Body {
     }
 }
 
+/// A field of a JSON object. Case does not matter, as in the real server's typed bodies; the exact name goes first.
+pub fn named<'a>(map: &'a Document, field: &str) -> Option<&'a Value> {
+    map.get(field).or_else(|| map.iter().find(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, value)| value))
+}
+
+/// A field of a JSON value, if that is an object; see [`named`].
+pub fn member<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+    named(value.as_object()?, field)
+}
+
 impl Body {
+    /// A field, whatever the case of its name.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        named(&self.0, name)
+    }
+
     /// A text field: `None` when absent or null, 400 when it is something else.
     ///
     /// # Errors
     /// 400 that names the field.
     pub fn text(&self, field: &str) -> Result<Option<String>, ApiError> {
-        match self.0.get(field) {
+        match self.field(field) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(ApiError::invalid(format!("The field {field} must be a text."))),
@@ -192,7 +245,7 @@ impl Body {
     /// # Errors
     /// 400 that names the field.
     pub fn flag(&self, field: &str) -> Result<Option<bool>, ApiError> {
-        match self.0.get(field) {
+        match self.field(field) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(yes)) => Ok(Some(*yes)),
             Some(_) => Err(ApiError::invalid(format!("The field {field} must be true or false."))),
@@ -223,7 +276,7 @@ impl Body {
     /// 400 that names the field.
     pub fn texts(&self, field: &str) -> Result<Vec<String>, ApiError> {
         let wrong = || ApiError::invalid(format!("The field {field} must be a list of texts."));
-        match self.0.get(field) {
+        match self.field(field) {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(list)) => list.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
             Some(_) => Err(wrong()),

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{
     errors::{ApiError, ApiResult},
     events::{self, Actor, Subject},
-    paging, permission_names,
+    paging, permission_names, permissions,
     request::{Body, Req, created, ok},
     roundtrip,
     server::App,
-    state::{State, UserRole, same},
+    state::{State, User, UserRole, same},
 };
 
 /// Routes of roles and permission names.
@@ -96,6 +96,18 @@ fn read(state: &State, body: &Body, role: &mut UserRole) -> Result<(), ApiError>
     Ok(())
 }
 
+/// An account cannot give more than it holds: what is added to a role reaches everybody who has that role.
+fn guard(state: &State, actor: &User, before: &UserRole, after: &UserRole) -> Result<(), ApiError> {
+    let given = || state.scoped_roles.values().filter(|scoped| scoped.user_role_id == before.id);
+    let added = |list: &[String], old: &[String]| list.iter().filter(|name| !old.contains(name)).cloned().collect::<Vec<_>>();
+    let system = added(&after.system_permissions, &before.system_permissions);
+    let missing = system.into_iter().find(|name| given().next().is_some() && !permissions::system(state, &actor.id, name));
+    let space = added(&after.space_permissions, &before.space_permissions);
+    let uncovered = |name: &String| given().any(|scoped| !permissions::covers(state, &actor.id, name, scoped));
+    let missing = missing.or_else(|| space.into_iter().find(uncovered));
+    missing.map_or(Ok(()), |name| Err(ApiError::missing(&name)))
+}
+
 fn changed(state: &mut State, actor: &Actor, before: Option<&UserRole>, after: Option<&UserRole>) {
     let Some(role) = after.or(before) else { return };
     let subject = Subject { kind: "UserRole", name: &role.name, related: vec![role.id.clone()], space_id: None };
@@ -121,6 +133,7 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
     roundtrip::check(&req, &full(&old), &body.0)?;
     let mut role = old.clone();
     read(&state, &body, &mut role)?;
+    guard(&state, &actor, &old, &role)?;
     changed(&mut state, &Actor::of(&req, &actor), Some(&old), Some(&role));
     let answer = full(&role);
     state.user_roles.insert(id, role);

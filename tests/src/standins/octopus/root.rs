@@ -7,8 +7,8 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    documents,
     errors::ApiResult,
+    kinds,
     relying_party::{self, Provider},
     request::{Body, Query, Req, ok},
     section_data,
@@ -22,10 +22,11 @@ pub const TEAMS: &str = "{/id}{?skip,take,ids,partialName,spaces,includeSystem}"
 /// Link template of scoped roles.
 pub const SCOPED_ROLES: &str = "{/id}{?skip,take,ids,partialName,spaces,includeSystem}";
 /// Link template of events.
-pub const EVENTS: &str = "{/id}{?skip,regarding,regardingAny,user,users,eventGroups,eventCategories,from,to,fromAutoId,toAutoId,\
-                          documentTypes,take,ids,spaces,includeSystem,excludeDifference}";
+pub const EVENTS: &str = "{/id}{?skip,regarding,regardingAny,user,users,projects,projectGroups,environments,eventGroups,eventCategories,\
+                          eventAgents,tags,tenants,from,to,internal,fromAutoId,toAutoId,documentTypes,asCsv,take,ids,spaces,\
+                          includeSystem,excludeDifference}";
 /// Link template of deployments.
-pub const DEPLOYMENTS: &str = "{/id}{?skip,take,ids,projects,environments,partialName}";
+pub const DEPLOYMENTS: &str = "{/id}{?skip,take,ids,projects,environments,tenants,channels,taskState,partialName}";
 /// Link template of tasks.
 pub const TASKS: &str = "{/id}{?skip,name,states,take,ids,partialName}";
 
@@ -71,6 +72,7 @@ fn space_links(space: &str) -> Map<String, Value> {
     let base = format!("/api/{space}");
     let mut map = links(&[
         ("Self", base.clone()),
+        ("Dashboard", format!("{base}/dashboard{{?projectId}}")),
         ("Deployments", format!("{base}/deployments{DEPLOYMENTS}")),
         ("Events", format!("{base}/events{EVENTS}")),
         ("ScopedUserRoles", format!("{base}/scopeduserroles{SCOPED_ROLES}")),
@@ -78,8 +80,8 @@ fn space_links(space: &str) -> Map<String, Value> {
         ("Teams", format!("{base}/teams{TEAMS}")),
         ("Web", "/app".into()),
     ]);
-    for (kind, name) in documents::KINDS.iter().zip(["Environments", "ProjectGroups", "Lifecycles", "Projects", "Releases"]) {
-        map.insert(name.into(), json!(format!("{base}/{}{}", kind.collection, kind.template)));
+    for kind in kinds::KINDS {
+        map.insert(kind.link.into(), json!(format!("{base}/{}{}", kind.collection, kind.template)));
     }
     map
 }
@@ -93,15 +95,20 @@ fn system_links(app: &App, state: &State) -> Map<String, Value> {
         ("Authentication", own("/authentication")),
         ("Capabilities", own("/capabilities")),
         ("Configuration", own("/configuration{/id}")),
+        ("CurrentLicense", own("/licenses/licenses-current")),
+        ("CurrentLicenseStatus", own("/licenses/licenses-current-status")),
         ("CurrentUser", own("/users/me")),
         ("EventAgents", own("/events/agents")),
         ("EventCategories", own("/events/categories")),
         ("EventDocumentTypes", own("/events/documenttypes")),
         ("EventGroups", own("/events/groups")),
         ("Events", own(&format!("/events{EVENTS}"))),
+        ("ExtensionStats", own("/serverstatus/extensions")),
         ("ExternalSecurityGroupProviders", own("/externalsecuritygroupproviders")),
         ("ExternalUserSearch", own("/users/external-search{?partialName}")),
+        ("FeaturesConfiguration", own("/featuresconfiguration")),
         ("LoginInitiated", own("/authentication/checklogininitiated")),
+        ("MaintenanceConfiguration", own("/maintenanceconfiguration")),
         ("OctopusServerClusterSummary", own("/octopusservernodes/summary")),
         ("OctopusServerNodes", own("/octopusservernodes{/id}{?skip,ids,take,partialName}")),
         ("PermissionDescriptions", own("/permissions/all")),
@@ -116,6 +123,7 @@ fn system_links(app: &App, state: &State) -> Map<String, Value> {
         ("TeamMembership", own("/teammembership{?userId,spaces,includeSystem}")),
         ("TeamMembershipPreviewTeam", own("/teammembership/previewteam")),
         ("Teams", own(&format!("/teams{TEAMS}"))),
+        ("Timezones", own("/serverstatus/timezones")),
         ("UserAuthentication", own("/users/authentication{/userId}")),
         ("UserIdentityMetadata", own("/users/identity-metadata")),
         ("UserRoles", own("/userroles{/id}{?skip,ids,take,partialName}")),
@@ -144,9 +152,14 @@ pub fn authentication_providers(app: &App, state: &State) -> Vec<Value> {
     if enabled("authentication-guest") {
         list.push(one("Octopus - Guest", "Guest", false, json!({}), Value::Null));
     }
+    for (section, name) in [("authentication-directoryservices", "Active Directory"), ("authentication-ldap", "LDAP")] {
+        if enabled(section) {
+            list.push(one(name, "ActiveDirectory", true, json!({}), Value::Null));
+        }
+    }
     for provider in users::providers(app).filter(|provider| provider.enabled(state)) {
         let link = json!({"Authenticate": format!("/users/authenticate/{}{{?returnUrl}}", provider.settings)});
-        list.push(one(provider.name, "OAuth", false, link, json!(relying_party::label(provider, state))));
+        list.push(one(&provider.name, "OAuth", false, link, json!(relying_party::label(&provider, state))));
     }
     list
 }
@@ -169,10 +182,10 @@ async fn authentication(req: Req) -> ApiResult {
 }
 
 /// The provider whose issuer a third party names to start a sign-in.
-pub fn initiated<'a>(app: &'a App, state: &'a State, issuer: &'a str) -> Option<&'static Provider> {
+pub fn initiated(app: &App, state: &State, issuer: &str) -> Option<Provider> {
     let generic = app.switches().generic_supports_iss;
     users::providers(app).find(|provider| {
-        let starts = provider.settings == "Okta" || (provider.settings == "GenericOidc" && generic);
+        let starts = matches!(provider.settings, "Okta" | "OctopusID") || (provider.settings == "GenericOidc" && generic);
         starts && provider.enabled(state) && provider.text(state, "Issuer").as_deref() == Some(issuer)
     })
 }

@@ -9,6 +9,7 @@ use super::{
     paging, permissions,
     request::{Body, Req, created, ok},
     roundtrip,
+    scope::{List, Scope},
     server::App,
     state::{ScopedUserRole, State, User},
     teams,
@@ -39,17 +40,25 @@ pub fn full(scoped: &ScopedUserRole) -> Value {
 /// `GET /api/teams/{id}/scopeduserroles`.
 pub async fn of_team(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
-    teams::find(&state, &id)?;
-    let roles = state.scoped_roles.values().filter(|scoped| scoped.team_id == id).map(full).collect();
+    req.user(&state)?;
+    let team = teams::find(&state, &id)?;
+    req.need_at(&state, "TeamView", team.space_id.as_deref())?;
+    let shown = |scoped: &&ScopedUserRole| scoped.team_id == id && sees(&req, &state, scoped);
+    let roles = state.scoped_roles.values().filter(shown).map(full).collect();
     paging::page(&req, "ScopedUserRole", &format!("/api/teams/{id}/scopeduserroles"), "{?skip,take}", roles)
+}
+
+/// Whether the caller may see a role where it is given.
+fn sees(req: &Req, state: &State, scoped: &ScopedUserRole) -> bool {
+    req.sees(state, "TeamView", scoped.space_id.as_deref())
 }
 
 async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
-    let roles = state.scoped_roles.values().filter(|scoped| events::in_scope(&req, scoped.space_id.as_deref())).map(full);
-    let roles = paging::select(&req, roles.collect());
+    req.need_somewhere(&state, "TeamView")?;
+    let scope = Scope::of(&req, List::Others);
+    let shown = |scoped: &&ScopedUserRole| scope.holds(scoped.space_id.as_deref()) && sees(&req, &state, scoped);
+    let roles = paging::select(&req, state.scoped_roles.values().filter(shown).map(full).collect());
     paging::page(&req, "ScopedUserRole", &format!("{}/scopeduserroles", req.base()), super::root::SCOPED_ROLES, roles)
 }
 
@@ -59,14 +68,17 @@ fn find<'a>(state: &'a State, id: &str) -> Result<&'a ScopedUserRole, ApiError> 
 
 async fn one(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
-    ok(&full(find(&state, &id)?))
+    req.user(&state)?;
+    let scoped = find(&state, &id)?;
+    req.need_at(&state, "TeamView", scoped.space_id.as_deref())?;
+    ok(&full(scoped))
 }
 
 fn read(req: &Req, state: &State, actor: &User, body: &Body, scoped: &mut ScopedUserRole) -> Result<(), ApiError> {
     scoped.user_role_id = body.required("UserRoleId", 200)?;
     scoped.team_id = body.required("TeamId", 200)?;
     scoped.space_id = body.text("SpaceId")?.filter(|space| !space.is_empty()).or_else(|| req.facts.space.clone());
+    req.need_at(state, "TeamEdit", scoped.space_id.as_deref())?;
     scoped.project_ids = body.texts("ProjectIds")?;
     scoped.project_group_ids = body.texts("ProjectGroupIds")?;
     scoped.environment_ids = body.texts("EnvironmentIds")?;
@@ -97,12 +109,18 @@ fn read(req: &Req, state: &State, actor: &User, body: &Body, scoped: &mut Scoped
         ("projectgroups", "ProjectGroupIds", &scoped.project_group_ids),
         ("environments", "EnvironmentIds", &scoped.environment_ids),
     ] {
-        if let Some(id) = ids.iter().find(|id| state.document(collection, id).is_none()) {
+        let here = |id: &&String| {
+            let document = state.document(collection, id);
+            document.is_some_and(|document| document.get("SpaceId").and_then(Value::as_str) == scoped.space_id.as_deref())
+        };
+        if let Some(id) = ids.iter().find(|id| !here(id)) {
             return Err(unknown(field, id));
         }
     }
     // An account cannot give more than it holds.
     let missing = role.system_permissions.iter().find(|permission| !permissions::system(state, &actor.id, permission));
+    let uncovered = |permission: &&String| !permissions::covers(state, &actor.id, permission, scoped);
+    let missing = missing.or_else(|| role.space_permissions.iter().find(uncovered));
     missing.map_or(Ok(()), |permission| Err(ApiError::missing(permission)))
 }
 
@@ -119,7 +137,7 @@ fn changed(state: &mut State, actor: &Actor, before: Option<&ScopedUserRole>, af
 /// # Errors
 /// 400, 401 or 403 as the API answers them.
 pub fn make(req: &Req, state: &mut State, body: &Body) -> Result<Value, ApiError> {
-    let actor = req.need(state, "TeamEdit")?.clone();
+    let actor = req.user(state)?.clone();
     let mut scoped = ScopedUserRole::default();
     read(req, state, &actor, body, &mut scoped)?;
     scoped.id = state.next_id("ScopedUserRoles");
@@ -135,8 +153,9 @@ async fn create(req: Req, body: Body) -> ApiResult {
 
 async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
     let mut state = req.app.write();
-    let actor = req.need(&state, "TeamEdit")?.clone();
+    req.user(&state)?;
     let old = find(&state, &id)?.clone();
+    let actor = req.need_at(&state, "TeamEdit", old.space_id.as_deref())?.clone();
     roundtrip::check(&req, &full(&old), &body.0)?;
     let mut scoped = old.clone();
     read(&req, &state, &actor, &body, &mut scoped)?;
@@ -151,8 +170,9 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
 /// # Errors
 /// 400, 401, 403 or 404 as the API answers them.
 pub fn remove(req: &Req, state: &mut State, id: &str) -> Result<(), ApiError> {
-    let actor = req.need(state, "TeamEdit")?.clone();
+    req.user(state)?;
     let old = find(state, id)?.clone();
+    let actor = req.need_at(state, "TeamEdit", old.space_id.as_deref())?.clone();
     if state.teams.get(&old.team_id).is_some_and(|team| !team.can_change_roles) {
         return Err(ApiError::invalid("The roles of this team cannot be changed."));
     }

@@ -19,6 +19,8 @@ pub enum Kind {
     Texts,
     /// A `SensitiveValue`.
     Secret,
+    /// An object of texts; its fields are those of the starting value.
+    Object,
 }
 
 /// One field of a section.
@@ -85,6 +87,7 @@ pub fn sections(version: Version) -> Vec<Section> {
                 Field { since: (2023, 2), ..field("UserApiKeysEnabled", Kind::Flag, json!(true)) },
                 Field { since: (2025, 4), ..field("ApiKeyDefaultExpiryDays", Kind::Number, json!(180)) },
                 Field { since: (2025, 4), ..field("ApiKeyMaxExpiryDays", Kind::Number, json!(0)) },
+                Field { since: (2025, 4), ..field("OidcConfigurationSettings", Kind::Object, json!({"OidcIssuerUrl": null})) },
             ],
         },
         Section {
@@ -106,7 +109,10 @@ pub fn sections(version: Version) -> Vec<Section> {
             name: "Azure AD",
             description: "Sign-in through Azure AD",
             since: ALWAYS,
-            fields: oidc(vec![field("RoleClaimType", Kind::Text, json!("roles"))]),
+            fields: oidc(vec![
+                field("RoleClaimType", Kind::Text, json!("roles")),
+                Field { since: (2025, 4), ..field("ScimEnabled", Kind::Flag, json!(false)) },
+            ]),
         },
         Section {
             id: "authentication-googleapps",
@@ -123,6 +129,19 @@ pub fn sections(version: Version) -> Vec<Section> {
             fields: oidc(vec![
                 field("RoleClaimType", Kind::Text, json!("groups")),
                 field("UsernameClaimType", Kind::Text, json!("preferred_username")),
+            ]),
+        },
+        directory_services(),
+        ldap(),
+        Section {
+            id: "authentication-octopusid",
+            name: "Octopus ID",
+            description: "Sign-in through Octopus ID",
+            since: ALWAYS,
+            fields: oidc(vec![
+                field("RoleClaimType", Kind::Text, json!("roles")),
+                field("AllowDynamicRegistration", Kind::Flag, json!(false)),
+                field("M2MClientId", Kind::Text, Value::Null),
             ]),
         },
         Section {
@@ -146,6 +165,61 @@ pub fn sections(version: Version) -> Vec<Section> {
     known
 }
 
+fn directory_services() -> Section {
+    Section {
+        id: "authentication-directoryservices",
+        name: "Active Directory",
+        description: "Sign-in with an account of Active Directory",
+        since: ALWAYS,
+        fields: vec![
+            field("IsEnabled", Kind::Flag, json!(false)),
+            field("ActiveDirectoryContainer", Kind::Text, Value::Null),
+            field("AuthenticationScheme", Kind::Text, json!("Ntlm")),
+            field("AllowFormsAuthenticationForDomainUsers", Kind::Flag, json!(true)),
+            field("AreSecurityGroupsEnabled", Kind::Flag, json!(true)),
+            field("AllowAutoUserCreation", Kind::MaybeFlag, json!(true)),
+        ],
+    }
+}
+
+fn ldap() -> Section {
+    let names = json!({
+        "UniqueAccountNameAttribute": "cn",
+        "UserDisplayNameAttribute": "displayName",
+        "UserPrincipalNameAttribute": "userPrincipalName",
+        "UserMembershipAttribute": "memberOf",
+        "UserEmailAttribute": "mail",
+        "GroupNameAttribute": "cn",
+    });
+    Section {
+        id: "authentication-ldap",
+        name: "LDAP",
+        description: "Sign-in with an account of an LDAP directory",
+        since: ALWAYS,
+        fields: vec![
+            field("IsEnabled", Kind::Flag, json!(false)),
+            field("Server", Kind::Text, Value::Null),
+            field("Port", Kind::Number, json!(389)),
+            field("SecurityProtocol", Kind::Text, json!("None")),
+            field("IgnoreSslErrors", Kind::Flag, json!(false)),
+            field("ConnectUsername", Kind::Text, Value::Null),
+            field("ConnectPassword", Kind::Secret, Value::Null),
+            field("UserBaseDN", Kind::Text, Value::Null),
+            field("DefaultDomain", Kind::Text, Value::Null),
+            field("UserFilter", Kind::Text, json!("(&(objectClass=person)(sAMAccountName=*))")),
+            field("GroupBaseDN", Kind::Text, Value::Null),
+            field("GroupFilter", Kind::Text, json!("(&(objectClass=group)(cn=*))")),
+            field("NestedGroupFilter", Kind::Text, json!("(&(objectClass=group)(uniqueMember=*))")),
+            field("NestedGroupSearchDepth", Kind::Number, json!(5)),
+            field("AllowAutoUserCreation", Kind::MaybeFlag, json!(true)),
+            field("ReferralFollowingEnabled", Kind::Flag, json!(true)),
+            field("ReferralHopLimit", Kind::Number, json!(10)),
+            field("ConstraintTimeLimit", Kind::Number, json!(0)),
+            field("AttributeMapping", Kind::Object, names),
+        ],
+    }
+}
+
 impl Section {
     /// The values that the section starts with.
     pub fn start(&self) -> Document {
@@ -163,6 +237,7 @@ impl Kind {
             Self::Number => "Int32",
             Self::Texts => "String[]",
             Self::Secret => "SensitiveValue",
+            Self::Object => "Object",
         }
     }
 
@@ -172,7 +247,7 @@ impl Kind {
             Self::Flag => json!(false),
             Self::Number => json!(0),
             Self::Texts => json!([]),
-            Self::MaybeFlag | Self::Text | Self::Secret => Value::Null,
+            Self::MaybeFlag | Self::Text | Self::Secret | Self::Object => Value::Null,
         }
     }
 }

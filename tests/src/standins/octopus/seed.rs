@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::{
     api_keys,
     config::StandinConfig,
-    documents, permission_names, secrets, section_data, spaces,
+    documents, kinds, permission_names, secrets, section_data, spaces,
     state::{Document, ScopedUserRole, State, Team, User, UserRole},
+    time,
 };
 
 /// The state to start with (the stored one, or a new one) and the administrator's key.
@@ -24,6 +25,7 @@ pub fn state(config: &StandinConfig, stored: Option<State>) -> Result<(State, St
     }
     let is_new = stored.is_none();
     let mut state = stored.unwrap_or_else(|| new(config));
+    renew(&mut state);
     let key = match (&config.admin_key, is_new) {
         (Some(key), _) => key.clone(),
         (None, true) => secrets::api_key(&config.entropy),
@@ -56,8 +58,35 @@ fn new(config: &StandinConfig) -> State {
     user(&mut state, now, "odcm-agent", "ODCM agent", true, None);
     teams(&mut state);
     spaces::managers(&mut state, &space);
-    documents(&mut state, &space);
+    documents(&mut state, &space, now);
     state
+}
+
+/// Data files of earlier programs lack fields and links that documents have today.
+fn renew(state: &mut State) {
+    for space in state.documents.get_mut("spaces").into_iter().flat_map(|known| known.values_mut()) {
+        let id = space.get("Id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        space.insert("Links".into(), spaces::links(&id));
+    }
+    let mut without_channel = Vec::new();
+    for kind in kinds::KINDS.iter().filter(|kind| kind.writable) {
+        let channels = state.documents.get("channels").cloned().unwrap_or_default();
+        for (id, document) in state.documents.get_mut(kind.collection).into_iter().flatten() {
+            let space = document.get("SpaceId").and_then(Value::as_str).unwrap_or("Spaces-1").to_owned();
+            for (field, start) in (kind.defaults)().as_object().into_iter().flatten() {
+                document.entry(field.clone()).or_insert_with(|| start.clone());
+            }
+            document.insert("Links".into(), documents::links(kind, &space, id));
+            let mut own = channels.values().filter(|channel| channel.get("ProjectId") == Some(&json!(id)));
+            if kind.collection == "projects" && own.next().is_none() {
+                without_channel.push((space, id.clone()));
+            }
+        }
+    }
+    for (space, project) in without_channel {
+        let id = state.next_id("Channels");
+        add(state, "channels", documents::default_channel(&space, &id, &project));
+    }
 }
 
 fn user(state: &mut State, now: i64, username: &str, display_name: &str, is_service: bool, password: Option<String>) {
@@ -118,7 +147,7 @@ fn add(state: &mut State, collection: &str, document: Document) {
     state.documents.entry(collection.to_owned()).or_default().insert(id, document);
 }
 
-fn documents(state: &mut State, space: &str) {
+fn documents(state: &mut State, space: &str, now: i64) {
     let names: [(&str, &[&str]); 4] = [
         ("environments", &["Dev", "Test", "Production"]),
         ("projectgroups", &["Default Project Group"]),
@@ -127,19 +156,17 @@ fn documents(state: &mut State, space: &str) {
     ];
     for (collection, list) in names {
         for (order, name) in list.iter().enumerate() {
-            let Some(kind) = documents::KINDS.iter().find(|kind| kind.collection == collection) else { continue };
+            let Some(kind) = kinds::kind(collection) else { continue };
             let id = state.next_id(kind.prefix);
             let body = json!({"SortOrder": order}).as_object().cloned().unwrap_or_default();
             add(state, collection, documents::new(kind, space, &id, name, &body));
         }
     }
+    let channel = state.next_id("Channels");
+    add(state, "channels", documents::default_channel(space, &channel, "Projects-1"));
     let id = state.next_id("Releases");
-    let release = json!({
-        "Id": id, "Version": "1.0.0", "ChannelId": "Channels-1", "ReleaseNotes": "", "ProjectId": "Projects-1",
-        "SelectedPackages": [], "IgnoreChannelRules": false, "SpaceId": space,
-        "Links": {"Self": format!("/api/{space}/releases/{id}")},
-    });
-    add(state, "releases", release.as_object().cloned().unwrap_or_default());
+    let release = documents::release(space, &id, "Projects-1", "1.0.0", Some(&channel), "", &time::iso(now));
+    add(state, "releases", release);
 }
 
 fn role(id: &str, name: &str, description: &str, space: &[&str], system: &[&str]) -> UserRole {

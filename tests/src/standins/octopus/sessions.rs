@@ -6,13 +6,13 @@ use axum::{
     response::Response,
     routing::post,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     auth::{self, Via},
     errors::{ApiError, ApiResult},
     events::{self, Actor},
-    request::{Body, Req, ok},
+    request::{Body, Req, member, ok},
     secrets,
     server::App,
     state::{Session, State, User, same},
@@ -46,6 +46,7 @@ pub fn limits(state: &State) -> (i64, i64) {
 
 /// Opens a session for a user.
 pub fn open(app: &App, state: &mut State, user_id: &str, remember: bool) -> Opened {
+    let remember = remember && setting(state, "RememberMeEnabled").and_then(Value::as_bool) != Some(false);
     let (token, csrf) = (secrets::token(&app.config.entropy), secrets::token(&app.config.entropy));
     let now = app.now();
     let session = Session { user_id: user_id.to_owned(), csrf: csrf.clone(), created: now, used: now, remember };
@@ -53,20 +54,35 @@ pub fn open(app: &App, state: &mut State, user_id: &str, remember: bool) -> Open
     Opened { token, csrf, remember }
 }
 
-/// Sets the two cookies of a session.
-pub fn set_cookies(app: &App, state: &State, response: &mut HeaderMap, opened: &Opened) {
-    let secure = if app.public_url.starts_with("https:") { "; Secure" } else { "" };
+/// A value of the section `authentication`.
+fn setting<'a>(state: &'a State, name: &str) -> Option<&'a Value> {
+    state.sections.get("authentication")?.get(name)
+}
+
+/// `; Domain=…` as the section `authentication` says; nothing on this very machine's name, as browsers want it.
+fn domain(state: &State) -> String {
+    let domain = setting(state, "CookieDomain").and_then(Value::as_str).map(str::trim).unwrap_or_default();
+    let fits = domain.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-'));
+    if domain.is_empty() || domain == "localhost" || !fits { String::new() } else { format!("; Domain={domain}") }
+}
+
+/// Sets the two cookies of a session: for https only when the server is reached so, or `secure` says that the browser
+/// reaches it so.
+pub fn set_cookies(app: &App, state: &State, response: &mut HeaderMap, opened: &Opened, secure: bool) {
+    let secure = if secure || app.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let domain = domain(state);
     let end = app.now() + limits(state).1;
     let expires = if opened.remember { format!("; Expires={}", time::http_date(end)) } else { String::new() };
     let (session, csrf) = (auth::session_cookie(state), auth::csrf_cookie(state));
-    add_cookie(response, &format!("{session}={}; Path=/; HttpOnly; SameSite=Lax{secure}{expires}", opened.token));
-    add_cookie(response, &format!("{csrf}={}; Path=/; SameSite=Lax{secure}{expires}", opened.csrf));
+    add_cookie(response, &format!("{session}={}; Path=/; HttpOnly; SameSite=Lax{secure}{domain}{expires}", opened.token));
+    add_cookie(response, &format!("{csrf}={}; Path=/; SameSite=Lax{secure}{domain}{expires}", opened.csrf));
 }
 
 /// Removes the two cookies of a session.
 pub fn clear_cookies(state: &State, response: &mut HeaderMap) {
+    let domain = domain(state);
     for name in [auth::session_cookie(state), auth::csrf_cookie(state)] {
-        add_cookie(response, &format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
+        add_cookie(response, &format!("{name}=; Path=/; Max-Age=0; SameSite=Lax{domain}"));
     }
 }
 
@@ -152,8 +168,9 @@ async fn login(req: Req, body: Body) -> ApiResult {
             return Err(error);
         }
     };
+    let given = body.field("State").and_then(|state| member(state, "UsingSecureConnection")?.as_bool());
     let (mut response, opened) = signed_in(&req, &mut state, &user, remember)?;
-    set_cookies(&req.app, &state, response.headers_mut(), &opened);
+    set_cookies(&req.app, &state, response.headers_mut(), &opened, given.unwrap_or(false));
     Ok(response)
 }
 
@@ -161,7 +178,7 @@ async fn login(req: Req, body: Body) -> ApiResult {
 fn signed_in(req: &Req, state: &mut State, user: &User, remember: bool) -> Result<(Response, Opened), ApiError> {
     let opened = open(&req.app, state, &user.id, remember);
     password_event(&req.app, state, user);
-    Ok((ok(&view::full(req, user))?, opened))
+    Ok((ok(&view::shown(req, user, true))?, opened))
 }
 
 /// Writes the event of a password sign-in (sign-ins through providers leave none).

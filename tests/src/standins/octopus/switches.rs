@@ -20,6 +20,17 @@ pub struct Switches {
     /// Mixed lists (teams, scoped roles, events) without `spaces`/`includeSystem` answer everything.
     /// Off: only what belongs to the default space.
     pub mixed_lists_default_to_all: bool,
+    /// A user's teams without `spaces`/`includeSystem` come all ("all Teams a user is a member of").
+    /// Off: only those of the default space.
+    pub membership_lists_default_to_all: bool,
+    /// Lists of teams ignore `spaces` and `includeSystem`, which the newest reference does not name: without a space in
+    /// the address they show the system's teams and those of the default space, with one the teams of that space.
+    pub scope_flags_ignored: bool,
+    /// `GET /teams/{id}` finds system teams and those of the default space only; the teams of other spaces live below
+    /// the address of their space, as their `Self` link says.
+    pub teams_by_space_address: bool,
+    /// Unknown ids in `MemberUserIds` are dropped without a word. Off: 400.
+    pub unknown_members_dropped: bool,
     /// `GET /users/identity-metadata` lists enabled providers only. Off: all that the version has.
     pub identity_metadata_enabled_only: bool,
     /// `fromAutoId=N` includes event N.
@@ -30,6 +41,13 @@ pub struct Switches {
     pub lists_omit_last_modified: bool,
     /// Password change ends the user's sessions (announced for 2022.2).
     pub password_change_ends_sessions: bool,
+    /// A missing anti-forgery token is 403. Off: 400.
+    pub csrf_refusal_is_403: bool,
+    /// A sign-in that comes back too late or twice is 400. Off: 500, as an exception outside the provider's own
+    /// refusals would be.
+    pub expired_sign_in_is_400: bool,
+    /// `IdentityProviderName` of the generic OIDC provider, which is in no public source.
+    pub generic_name: String,
     /// Keys whose `PUT`s must carry every field that the server sent; `*` means every key.
     pub strict_roundtrip: BTreeSet<String>,
 }
@@ -44,11 +62,18 @@ impl Default for Switches {
             put_users_keeps_eid: true,
             put_without_secret_clears: true,
             mixed_lists_default_to_all: false,
+            membership_lists_default_to_all: true,
+            scope_flags_ignored: false,
+            teams_by_space_address: false,
+            unknown_members_dropped: false,
             identity_metadata_enabled_only: false,
             events_from_auto_id_inclusive: true,
             generic_supports_iss: true,
             lists_omit_last_modified: true,
             password_change_ends_sessions: true,
+            csrf_refusal_is_403: false,
+            expired_sign_in_is_400: false,
+            generic_name: "Generic OpenID Connect".into(),
             strict_roundtrip: BTreeSet::new(),
         }
     }
@@ -56,7 +81,7 @@ impl Default for Switches {
 
 impl Switches {
     /// Names of the switches that are on or off, for the command line and the documents.
-    pub const NAMES: [&str; 12] = [
+    pub const NAMES: [&str; 18] = [
         "disable_ends_sessions",
         "admin_may_delete_human_keys",
         "put_without_identities_clears",
@@ -64,24 +89,21 @@ impl Switches {
         "put_users_keeps_eid",
         "put_without_secret_clears",
         "mixed_lists_default_to_all",
+        "membership_lists_default_to_all",
+        "scope_flags_ignored",
+        "teams_by_space_address",
+        "unknown_members_dropped",
         "identity_metadata_enabled_only",
         "events_from_auto_id_inclusive",
         "generic_supports_iss",
         "lists_omit_last_modified",
         "password_change_ends_sessions",
+        "csrf_refusal_is_403",
+        "expired_sign_in_is_400",
     ];
 
-    /// Sets one switch from text such as `disable_ends_sessions=off` or `strict_roundtrip=API-AGENT`.
-    ///
-    /// # Errors
-    /// A sentence that names the unknown switch or the wrong value.
-    pub fn set(&mut self, text: &str) -> Result<(), String> {
-        let (name, value) = text.split_once('=').ok_or_else(|| format!("switch `{text}`: write NAME=on or NAME=off"))?;
-        if name == "strict_roundtrip" {
-            self.strict_roundtrip.insert(value.to_owned());
-            return Ok(());
-        }
-        let field = match name {
+    fn flag(&mut self, name: &str) -> Option<&mut bool> {
+        Some(match name {
             "disable_ends_sessions" => &mut self.disable_ends_sessions,
             "admin_may_delete_human_keys" => &mut self.admin_may_delete_human_keys,
             "put_without_identities_clears" => &mut self.put_without_identities_clears,
@@ -89,13 +111,42 @@ impl Switches {
             "put_users_keeps_eid" => &mut self.put_users_keeps_eid,
             "put_without_secret_clears" => &mut self.put_without_secret_clears,
             "mixed_lists_default_to_all" => &mut self.mixed_lists_default_to_all,
+            "membership_lists_default_to_all" => &mut self.membership_lists_default_to_all,
+            "scope_flags_ignored" => &mut self.scope_flags_ignored,
+            "teams_by_space_address" => &mut self.teams_by_space_address,
+            "unknown_members_dropped" => &mut self.unknown_members_dropped,
             "identity_metadata_enabled_only" => &mut self.identity_metadata_enabled_only,
             "events_from_auto_id_inclusive" => &mut self.events_from_auto_id_inclusive,
             "generic_supports_iss" => &mut self.generic_supports_iss,
             "lists_omit_last_modified" => &mut self.lists_omit_last_modified,
             "password_change_ends_sessions" => &mut self.password_change_ends_sessions,
-            _ => return Err(format!("switch `{name}` is unknown; there are: {}, strict_roundtrip", Self::NAMES.join(", "))),
-        };
+            "csrf_refusal_is_403" => &mut self.csrf_refusal_is_403,
+            "expired_sign_in_is_400" => &mut self.expired_sign_in_is_400,
+            _ => return None,
+        })
+    }
+
+    /// Sets one switch from text such as `disable_ends_sessions=off`, `generic_name=OIDC` or `strict_roundtrip=API-AGENT`.
+    ///
+    /// # Errors
+    /// A sentence that names the unknown switch or the wrong value.
+    pub fn set(&mut self, text: &str) -> Result<(), String> {
+        let (name, value) = text.split_once('=').ok_or_else(|| format!("switch `{text}`: write NAME=on or NAME=off"))?;
+        match name {
+            "strict_roundtrip" => {
+                self.strict_roundtrip.insert(value.to_owned());
+                return Ok(());
+            }
+            "generic_name" if value.trim().is_empty() => return Err("switch `generic_name`: a name is needed".into()),
+            "generic_name" => {
+                value.clone_into(&mut self.generic_name);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let unknown =
+            || format!("switch `{name}` is unknown; there are: {}, generic_name, strict_roundtrip", Self::NAMES.join(", "));
+        let field = self.flag(name).ok_or_else(unknown)?;
         *field = match value {
             "on" | "true" => true,
             "off" | "false" => false,
@@ -117,6 +168,10 @@ mod tests {
             off.set(&format!("{name}=off")).unwrap();
             assert_ne!(on, off, "{name}");
         }
+        let mut named = Switches::default();
+        named.set("generic_name=Sign in with us").unwrap();
+        assert_eq!(named.generic_name, "Sign in with us");
+        assert!(named.set("generic_name= ").is_err());
         assert!(Switches::default().set("nonsense=on").unwrap_err().contains("unknown"));
         assert!(Switches::default().set("put_users_keeps_eid=maybe").is_err());
     }

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::{
     errors::{ApiError, ApiResult},
-    events, permissions,
-    permissions::Membership,
+    permissions::{self, Membership},
     request::{Body, Req, ok},
+    scope::{List, Scope},
     server::App,
-    state::same,
-    users,
+    state::{State, same},
+    teams, users,
 };
 
 /// Routes of team memberships.
@@ -31,34 +31,49 @@ pub fn of_user(one: &Membership<'_>, user_id: &str) -> Value {
         "TeamName": one.team.name,
         "SpaceId": one.team.space_id,
         "IsDirectlyAssigned": one.direct,
-        "ExternalSecurityGroups": one.groups,
+        "ExternalSecurityGroups": one.groups.iter().map(teams::group).collect::<Vec<_>>(),
     })
+}
+
+/// The teams of a user that a request asks for and its caller may see: one's own, or those with `TeamView`.
+///
+/// # Errors
+/// 401, 403 or 404 as the API answers them.
+pub fn shown(req: &Req, state: &State, user: &str) -> Result<Value, ApiError> {
+    let own = req.user(state)?.id == user;
+    if !own {
+        req.need_somewhere(state, "TeamView")?;
+    }
+    users::find(state, user)?;
+    let scope = Scope::of(req, List::Memberships);
+    let teams = permissions::teams_of(state, user);
+    let shown = teams.iter().filter(|one| {
+        let space = one.team.space_id.as_deref();
+        scope.holds(space) && (own || req.sees(state, "TeamView", space))
+    });
+    Ok(shown.map(|one| of_user(one, user)).collect())
 }
 
 async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
     let user = req.query.get("userId").map(str::to_owned);
     let user = user.ok_or_else(|| ApiError::invalid("userId is required."))?;
-    if req.user(&state)?.id != user {
-        req.need(&state, "TeamView")?;
-    }
-    users::find(&state, &user)?;
-    let teams = permissions::teams_of(&state, &user);
-    let shown = teams.iter().filter(|one| events::in_scope(&req, one.team.space_id.as_deref()));
-    ok(&shown.map(|one| of_user(one, &user)).collect())
+    ok(&shown(&req, &state, &user)?)
 }
 
 /// The members that a team would have.
 async fn preview(req: Req, body: Body) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
+    req.need_somewhere(&state, "TeamView")?;
     let direct = body.texts("MemberUserIds")?;
-    let groups = body.0.get("ExternalSecurityGroups").and_then(Value::as_array).cloned().unwrap_or_default();
-    let groups = groups.iter().filter_map(|group| group.get("Id")?.as_str()).collect::<Vec<_>>();
+    let groups = body.field("ExternalSecurityGroups").and_then(Value::as_array).cloned().unwrap_or_default();
+    let groups = groups.iter().map(teams::read_group).collect::<Result<Vec<_>, _>>()?;
     let (id, name) = (body.text("Id")?, body.text("Name")?);
     let member = |user: &String| {
         let stored = state.external_groups.iter().filter(|stored| stored.user_id == *user).flat_map(|stored| &stored.groups);
-        let through = stored.filter(|group| groups.iter().any(|known| same(known, group))).collect::<Vec<_>>();
+        let stored = stored.collect::<Vec<_>>();
+        let through = groups.iter().filter(|group| stored.iter().any(|known| same(known, &group.id))).map(teams::group);
+        let through = through.collect::<Vec<_>>();
         let directly = direct.contains(user);
         (directly || !through.is_empty()).then(|| {
             json!({"UserId": user, "TeamId": id, "TeamName": name, "IsDirectlyAssigned": directly, "ExternalSecurityGroups": through})

@@ -7,8 +7,10 @@ use super::{
     errors::{ApiError, ApiResult},
     events::{self, Actor},
     paging, permissions,
-    request::{Body, Req, created, ok},
-    roundtrip, scoped_roles,
+    request::{Body, Req, created, member, ok},
+    roundtrip,
+    scope::{List, Scope},
+    scoped_roles,
     server::App,
     state::{ExternalGroup, State, Team, User, same},
 };
@@ -22,9 +24,13 @@ pub fn routes() -> Router<App> {
         .route("/api/teams/{id}/scopeduserroles", get(scoped_roles::of_team))
 }
 
+/// An external group as the API shows it.
+pub fn group(group: &ExternalGroup) -> Value {
+    json!({"Id": group.id, "DisplayName": group.display_name, "DisplayIdAndName": group.display_id_and_name})
+}
+
 /// The fields that changes are compared by.
 pub fn core(team: &Team) -> Value {
-    let group = |group: &ExternalGroup| json!({"Id": group.id, "DisplayName": group.display_name, "DisplayIdAndName": group.display_id_and_name});
     json!({
         "Id": team.id,
         "Name": team.name,
@@ -36,9 +42,10 @@ pub fn core(team: &Team) -> Value {
 }
 
 /// The whole resource.
-pub fn full(team: &Team) -> Value {
+pub fn full(app: &App, team: &Team) -> Value {
     let mut resource = core(team);
-    let path = format!("/api/teams/{}", team.id);
+    let elsewhere = team.space_id.as_ref().filter(|space| *space != "Spaces-1" && app.switches().teams_by_space_address);
+    let path = elsewhere.map_or_else(|| format!("/api/teams/{}", team.id), |space| format!("/api/{space}/teams/{}", team.id));
     let slug = team.name.to_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
     let more = json!({
         "CanBeDeleted": team.can_be_deleted,
@@ -51,6 +58,7 @@ pub fn full(team: &Team) -> Value {
     if let (Some(resource), Value::Object(more)) = (resource.as_object_mut(), more) {
         resource.extend(more);
     }
+    roundtrip::decorate_items(&mut resource, "ExternalSecurityGroups");
     roundtrip::decorate(resource)
 }
 
@@ -62,46 +70,66 @@ pub fn find<'a>(state: &'a State, id: &str) -> Result<&'a Team, ApiError> {
     state.teams.get(id).ok_or_else(|| ApiError::not_found(id))
 }
 
-fn listed(req: &Req, state: &State, everything: bool) -> Vec<Value> {
-    let in_scope = |team: &&Team| everything || events::in_scope(req, team.space_id.as_deref());
-    let teams = state.teams.values().filter(in_scope);
-    let mut teams = paging::select(req, teams.map(full).collect());
+fn listed(req: &Req, state: &State, scope: &Scope) -> Vec<Value> {
+    let shown = |team: &&Team| {
+        let space = team.space_id.as_deref();
+        scope.holds(space) && req.sees(state, "TeamView", space)
+    };
+    let teams = state.teams.values().filter(shown);
+    let mut teams = paging::select(req, teams.map(|team| full(&req.app, team)).collect());
     paging::sort_by(&mut teams, "Name");
     teams
 }
 
 async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
-    let teams = listed(&req, &state, false);
+    req.need_somewhere(&state, "TeamView")?;
+    let teams = listed(&req, &state, &Scope::of(&req, List::Teams));
     paging::page(&req, "Team", &format!("{}/teams", req.base()), super::root::TEAMS, teams)
 }
 
 async fn all(req: Req) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
+    req.need_somewhere(&state, "TeamView")?;
     // The Go client asks without flags and finds system teams here.
     let flags = req.query.list("spaces").is_some() || req.query.flag("includeSystem").is_some();
-    ok(&Value::Array(listed(&req, &state, !flags && req.facts.space.is_none())))
+    let everything = !flags && req.facts.space.is_none();
+    let scope = if everything { Scope::everything() } else { Scope::of(&req, List::Teams) };
+    ok(&Value::Array(listed(&req, &state, &scope)))
 }
 
 async fn one(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
-    req.need(&state, "TeamView")?;
-    ok(&full(find(&state, &id)?))
+    req.user(&state)?;
+    let team = at_address(&req, find(&state, &id)?)?;
+    req.need_at(&state, "TeamView", team.space_id.as_deref())?;
+    ok(&full(&req.app, team))
+}
+
+/// Refuses a team of another space than the address names.
+fn at_address<'a>(req: &Req, team: &'a Team) -> Result<&'a Team, ApiError> {
+    let hidden = match (&team.space_id, &req.facts.space) {
+        (Some(own), Some(address)) => own != address,
+        (Some(own), None) => own != "Spaces-1" && req.app.switches().teams_by_space_address,
+        (None, _) => false,
+    };
+    if hidden { Err(ApiError::not_found(&team.id)) } else { Ok(team) }
 }
 
 /// Reads the fields of a body into a team. A list that is absent is empty: bodies are typed.
-fn read(state: &State, body: &Body, team: &mut Team) -> Result<(), ApiError> {
+fn read(req: &Req, state: &State, body: &Body, team: &mut Team) -> Result<(), ApiError> {
     team.name = body.required("Name", 200)?;
     team.description = body.text("Description")?.unwrap_or_default();
     team.members = body.texts("MemberUserIds")?;
+    if req.app.switches().unknown_members_dropped {
+        team.members.retain(|id| state.user(id).is_some());
+    }
     if let Some(unknown) = team.members.iter().find(|id| state.user(id).is_none()) {
         return Err(ApiError::invalid(format!("MemberUserIds: there is no user '{unknown}'.")));
     }
     let mut seen = std::collections::BTreeSet::new();
     team.members.retain(|id| seen.insert(id.clone()));
-    team.external_groups = match body.0.get("ExternalSecurityGroups") {
+    team.external_groups = match body.field("ExternalSecurityGroups") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => list.iter().map(read_group).collect::<Result<_, _>>()?,
         Some(_) => return Err(ApiError::invalid("The field ExternalSecurityGroups must be a list.")),
@@ -113,27 +141,29 @@ fn read(state: &State, body: &Body, team: &mut Team) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn read_group(item: &Value) -> Result<ExternalGroup, ApiError> {
-    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+/// Reads an external group.
+///
+/// # Errors
+/// 400 that names the field.
+pub fn read_group(item: &Value) -> Result<ExternalGroup, ApiError> {
+    let text = |name: &str| member(item, name).and_then(Value::as_str).map(str::to_owned);
     let id = text("Id").filter(|id| !id.trim().is_empty());
     Ok(ExternalGroup {
         id: id.ok_or_else(|| ApiError::invalid("ExternalSecurityGroups: Id is required."))?,
         display_name: text("DisplayName").unwrap_or_default(),
-        display_id_and_name: item.get("DisplayIdAndName").and_then(Value::as_bool).unwrap_or(false),
+        display_id_and_name: member(item, "DisplayIdAndName").and_then(Value::as_bool).unwrap_or(false),
     })
 }
 
-/// An account cannot give more than it holds: who changes the people of a team with `AdministerSystem` needs it.
+/// An account cannot give more than it holds: who changes the people of a team needs every system permission that the
+/// team's roles give.
 fn guard_privileged(state: &State, actor: &User, before: &Team, after: &Team) -> Result<(), ApiError> {
     let people_changed = before.members != after.members || before.external_groups != after.external_groups;
     let roles = state.scoped_roles.values().filter(|scoped| scoped.team_id == before.id);
     let mut permissions =
         roles.filter_map(|scoped| state.user_roles.get(&scoped.user_role_id)).flat_map(|role| &role.system_permissions);
-    let powerful = permissions.any(|permission| permission == "AdministerSystem");
-    if people_changed && powerful && !permissions::system(state, &actor.id, "AdministerSystem") {
-        return Err(ApiError::missing("AdministerSystem"));
-    }
-    Ok(())
+    let missing = permissions.find(|permission| people_changed && !permissions::system(state, &actor.id, permission));
+    missing.map_or(Ok(()), |permission| Err(ApiError::missing(permission)))
 }
 
 /// Makes a team of a body, with all checks; answers the resource.
@@ -141,8 +171,9 @@ fn guard_privileged(state: &State, actor: &User, before: &Team, after: &Team) ->
 /// # Errors
 /// 400, 401 or 403 as the API answers them.
 pub fn make(req: &Req, state: &mut State, body: &Body) -> Result<Value, ApiError> {
-    let actor = req.need(state, "TeamCreate")?.clone();
+    req.user(state)?;
     let asked = body.text("SpaceId")?.filter(|space| !space.is_empty());
+    let actor = req.need_at(state, "TeamCreate", asked.as_deref().or(req.facts.space.as_deref()))?.clone();
     if let Some(space) = &asked {
         let unknown = || ApiError::invalid(format!("SpaceId: there is no space '{space}'."));
         state.document("spaces", space).ok_or_else(unknown)?;
@@ -155,10 +186,10 @@ pub fn make(req: &Req, state: &mut State, body: &Body) -> Result<Value, ApiError
         can_change_members: true,
         ..Team::default()
     };
-    read(state, body, &mut team)?;
+    read(req, state, body, &mut team)?;
     team.id = state.next_id("Teams");
     events::team_changed(state, &Actor::of(req, &actor), None, Some(&team));
-    let answer = full(&team);
+    let answer = full(&req.app, &team);
     state.teams.insert(team.id.clone(), team);
     Ok(answer)
 }
@@ -172,9 +203,10 @@ async fn create(req: Req, body: Body) -> ApiResult {
 /// # Errors
 /// 400, 401, 403 or 404 as the API answers them.
 pub fn replace(req: &Req, state: &mut State, id: &str, body: &Body) -> Result<Value, ApiError> {
-    let actor = req.need(state, "TeamEdit")?.clone();
-    let old = find(state, id)?.clone();
-    roundtrip::check(req, &full(&old), &body.0)?;
+    req.user(state)?;
+    let old = at_address(req, find(state, id)?)?.clone();
+    let actor = req.need_at(state, "TeamEdit", old.space_id.as_deref())?.clone();
+    roundtrip::check(req, &full(&req.app, &old), &body.0)?;
     if body.required("Id", 64)? != id {
         return Err(ApiError::invalid(format!("Id must be '{id}', as in the address.")));
     }
@@ -182,7 +214,7 @@ pub fn replace(req: &Req, state: &mut State, id: &str, body: &Body) -> Result<Va
         return Err(ApiError::invalid("SpaceId: a team cannot be moved to another space."));
     }
     let mut team = old.clone();
-    read(state, body, &mut team)?;
+    read(req, state, body, &mut team)?;
     let people = (&old.members, &old.external_groups) != (&team.members, &team.external_groups);
     if people && !old.can_change_members {
         return Err(ApiError::invalid(format!("The members of the team '{}' cannot be changed.", old.name)));
@@ -192,7 +224,7 @@ pub fn replace(req: &Req, state: &mut State, id: &str, body: &Body) -> Result<Va
     }
     guard_privileged(state, &actor, &old, &team)?;
     events::team_changed(state, &Actor::of(req, &actor), Some(&old), Some(&team));
-    let answer = full(&team);
+    let answer = full(&req.app, &team);
     state.teams.insert(id.to_owned(), team);
     Ok(answer)
 }
@@ -203,8 +235,9 @@ async fn update(req: Req, Path(id): Path<String>, body: Body) -> ApiResult {
 
 async fn delete(req: Req, Path(id): Path<String>) -> ApiResult {
     let mut state = req.app.write();
-    let actor = req.need(&state, "TeamDelete")?.clone();
-    let team = find(&state, &id)?.clone();
+    req.user(&state)?;
+    let team = at_address(&req, find(&state, &id)?)?.clone();
+    let actor = req.need_at(&state, "TeamDelete", team.space_id.as_deref())?.clone();
     if !team.can_be_deleted {
         return Err(ApiError::invalid(format!("The team '{}' cannot be deleted.", team.name)));
     }

@@ -59,7 +59,10 @@ fn home(req: &Req, state: &State, visitor: &Visitor, notice: Option<(bool, Strin
     let environments =
         environments(state).into_iter().map(|(id, name)| context! { may => may(&id), id, name }).collect::<Vec<_>>();
     let teams = permissions::teams_of(state, &user.id);
-    let teams = teams.iter().map(|one| context! { name => &one.team.name, direct => &one.direct, groups => &one.groups });
+    let teams = teams.iter().map(|one| {
+        let groups = one.groups.iter().map(|group| group.id.clone()).collect::<Vec<_>>();
+        context! { name => &one.team.name, direct => &one.direct, groups }
+    });
     let values = context! {
         title => "Home",
         email => &user.email,

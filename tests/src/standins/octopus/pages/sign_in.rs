@@ -32,7 +32,7 @@ pub async fn show(req: Req) -> Response {
         named.or_else(|| automatic(&req, &state))
     };
     match found {
-        Some(provider) => go(&req, provider, &target).await,
+        Some(provider) => go(&req, &provider, &target).await,
         None => form(&req, &target, None),
     }
 }
@@ -43,7 +43,7 @@ fn target(asked: Option<&str>) -> String {
 }
 
 /// The only provider that is no form, when automatic sign-in is on (the guest counts as one).
-fn automatic(req: &Req, state: &State) -> Option<&'static Provider> {
+fn automatic(req: &Req, state: &State) -> Option<Provider> {
     let on = state.sections.get("authentication").and_then(|section| section.get("AutoLoginEnabled")?.as_bool()) == Some(true);
     let mut enabled = users::providers(&req.app).filter(|provider| provider.enabled(state));
     let first = enabled.next()?;
@@ -70,7 +70,7 @@ fn form(req: &Req, target: &str, error: Option<&ApiError>) -> Response {
     let state = req.app.read();
     let enabled = users::providers(&req.app).filter(|provider| provider.enabled(&state));
     let providers =
-        enabled.map(|provider| context! { settings => provider.settings, label => relying_party::label(provider, &state) });
+        enabled.map(|provider| context! { settings => provider.settings, label => relying_party::label(&provider, &state) });
     let passwords = state.sections.get("authentication-usernamepassword").and_then(|section| section.get("IsEnabled")?.as_bool());
     let values = context! {
         title => "Sign in",
@@ -85,7 +85,7 @@ fn form(req: &Req, target: &str, error: Option<&ApiError>) -> Response {
 /// `POST /app/sign-in/{settings}`: the provider's button.
 pub async fn provider(req: Req, Path(settings): Path<String>, fields: Fields) -> Response {
     match relying_party::provider(&req.app, &settings) {
-        Ok(provider) => go(&req, provider, &target(fields.get("returnUrl"))).await,
+        Ok(provider) => go(&req, &provider, &target(fields.get("returnUrl"))).await,
         Err(error) => problem(&req.app, &error),
     }
 }
@@ -107,7 +107,7 @@ pub async fn password(req: Req, fields: Fields) -> Response {
     let opened = sessions::open(&req.app, &mut state, &user.id, false);
     sessions::password_event(&req.app, &mut state, &user);
     let mut response = Redirect::to(&target).into_response();
-    sessions::set_cookies(&req.app, &state, response.headers_mut(), &opened);
+    sessions::set_cookies(&req.app, &state, response.headers_mut(), &opened, false);
     response
 }
 

@@ -104,7 +104,7 @@ fn change(req: &Req, fields: &Fields, change: impl FnOnce(&mut State) -> Result<
 
 /// Writes a team back with one field changed.
 fn put(req: &Req, state: &mut State, id: &str, field: &str, value: Value) -> Result<String, ApiError> {
-    let mut body = teams::full(teams::find(state, id)?).as_object().cloned().unwrap_or_default();
+    let mut body = teams::full(&req.app, teams::find(state, id)?).as_object().cloned().unwrap_or_default();
     body.insert(field.to_owned(), value);
     teams::replace(req, state, id, &Body(body))?;
     Ok(format!("/app/teams/{id}"))
@@ -128,7 +128,7 @@ pub async fn members(req: Req, Path(id): Path<String>, fields: Fields) -> Respon
 /// `POST /app/teams/{id}/groups`: adds the group of `group` and `name`, or removes the one of `remove`.
 pub async fn groups(req: Req, Path(id): Path<String>, fields: Fields) -> Response {
     change(&req, &fields, |state| {
-        let resource = teams::full(teams::find(state, &id)?);
+        let resource = teams::full(&req.app, teams::find(state, &id)?);
         let mut list = resource.get("ExternalSecurityGroups").and_then(Value::as_array).cloned().unwrap_or_default();
         match (fields.get("remove"), fields.get("group")) {
             (Some(gone), _) => list.retain(|group| text(group.get("Id")) != gone),

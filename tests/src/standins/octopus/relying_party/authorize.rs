@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::standins::octopus::{
     errors::{ApiError, ApiResult},
-    request::{Body, Req, ok},
+    request::{Body, Req, member, ok},
     secrets,
     server::App,
     sessions::add_cookie,
@@ -50,7 +50,7 @@ impl Begun {
 ///
 /// # Errors
 /// 404 for a name that this version does not know, 400 for a disabled provider.
-pub fn provider(app: &App, settings: &str) -> Result<&'static Provider, ApiError> {
+pub fn provider(app: &App, settings: &str) -> Result<Provider, ApiError> {
     let provider = users::providers(app).find(|provider| provider.settings == settings).ok_or_else(ApiError::no_route)?;
     if provider.enabled(&app.read()) { Ok(provider) } else { Err(ApiError::refused("This authentication provider is disabled.")) }
 }
@@ -88,7 +88,7 @@ pub async fn begin(app: &App, provider: &Provider, api_abs_url: &str, target: &s
         (provider.text(&state, "Issuer"), provider.text(&state, "ClientId"), secret, scopes.unwrap_or_else(standing))
     };
     let failed = |cause: &str| {
-        tracing::warn!(provider = provider.name, cause, "a sign-in cannot begin");
+        tracing::warn!(provider = %provider.name, cause, "a sign-in cannot begin");
         ApiError::refused("Login failed. Please see the Octopus Server logs for more details.")
     };
     let (Some(issuer), Some(client_id)) = (issuer, client_id) else { return Err(failed("issuer or client id is missing")) };
@@ -132,10 +132,10 @@ pub async fn begin(app: &App, provider: &Provider, api_abs_url: &str, target: &s
 pub async fn authenticate(req: Req, Path(settings): Path<String>, body: Body) -> ApiResult {
     let provider = provider(&req.app, &settings)?;
     let api_abs_url = body.required("ApiAbsUrl", 2000)?;
-    let wanted = body.0.get("State");
-    let target = wanted.and_then(|state| state.get("RedirectAfterLoginTo")?.as_str()).or_else(|| req.query.get("returnUrl"));
-    let secure = wanted.and_then(|state| state.get("UsingSecureConnection")?.as_bool()).unwrap_or(false);
-    let begun = begin(&req.app, provider, &api_abs_url, target.unwrap_or("/"), secure).await?;
+    let wanted = body.field("State");
+    let target = wanted.and_then(|state| member(state, "RedirectAfterLoginTo")?.as_str()).or_else(|| req.query.get("returnUrl"));
+    let secure = wanted.and_then(|state| member(state, "UsingSecureConnection")?.as_bool()).unwrap_or(false);
+    let begun = begin(&req.app, &provider, &api_abs_url, target.unwrap_or("/"), secure).await?;
     let mut response: Response = ok(&json!({"ExternalAuthenticationUrl": begun.url}))?;
     begun.set_cookies(response.headers_mut());
     Ok(response)

@@ -57,21 +57,23 @@ async fn sign_in(req: &Req, settings: &str) -> ApiResult {
     let unreadable = |_| ApiError::refused("User login failed: the state cannot be read.");
     let state = serde_json::from_str::<LoginState>(&raw_state).map_err(unreadable)?;
     // The stored verifier works once; it goes, and with it all that are older than five minutes.
-    let verifier = take_verifier(app, provider, &state.request_id).ok_or_else(|| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Your session has expired. Please try signing in again.")
+    let verifier = take_verifier(app, &provider, &state.request_id).ok_or_else(|| {
+        let lenient = app.switches().expired_sign_in_is_400;
+        let status = if lenient { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
+        ApiError::new(status, "Your session has expired. Please try signing in again.")
     })?;
     let code = req.query.get("code");
     let code = code.ok_or_else(|| ApiError::refused("Login failed. Please see the Octopus Server logs for more details."))?;
     let issuer = provider.text(&app.read(), "Issuer").unwrap_or_default();
     let discovery = app.relying_party.discovery(&issuer).await.map_err(ApiError::refused)?;
     let redirect_uri = rebuilt_redirect_uri(req);
-    let id_token = token::redeem(app, provider, &discovery, code, &redirect_uri, &verifier).await.map_err(ApiError::refused)?;
+    let id_token = token::redeem(app, &provider, &discovery, code, &redirect_uri, &verifier).await.map_err(ApiError::refused)?;
     // Only now is the state compared with the browser's cookie.
     check_state(req, &raw_state)?;
-    let claims = verified(app, provider, &discovery, &id_token)
+    let claims = verified(app, &provider, &discovery, &id_token)
         .await
         .map_err(|error| ApiError::refused(format!("User login failed: {error}")))?;
-    finish(req, provider, &claims, &state.redirect_after_login_to)
+    finish(req, &provider, &claims, &state)
 }
 
 fn take_verifier(app: &App, provider: &Provider, request_id: &str) -> Option<String> {
@@ -116,7 +118,7 @@ async fn verified(app: &App, provider: &Provider, discovery: &Discovery, id_toke
     Ok(claims)
 }
 
-fn finish(req: &Req, provider: &Provider, claims: &Claims, target: &str) -> ApiResult {
+fn finish(req: &Req, provider: &Provider, claims: &Claims, login: &LoginState) -> ApiResult {
     let app = &req.app;
     let now = app.now();
     let mut state = app.write();
@@ -126,8 +128,8 @@ fn finish(req: &Req, provider: &Provider, claims: &Claims, target: &str) -> ApiR
     let opened = sessions::open(app, &mut state, &id, false);
     let mut response = StatusCode::FOUND.into_response();
     let headers = response.headers_mut();
-    let place =
-        HeaderValue::from_str(target).map_err(|_| ApiError::refused("User login failed: the target is not an address."))?;
+    let place = HeaderValue::from_str(&login.redirect_after_login_to)
+        .map_err(|_| ApiError::refused("User login failed: the target is not an address."))?;
     headers.insert(header::LOCATION, place);
     if let Ok(expires) = HeaderValue::from_str(&time::http_date(now + 365 * 86_400_000)) {
         headers.insert(header::EXPIRES, expires);
@@ -135,6 +137,6 @@ fn finish(req: &Req, provider: &Provider, claims: &Claims, target: &str) -> ApiR
     for name in ["s", "n"] {
         add_cookie(headers, &format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
     }
-    sessions::set_cookies(app, &state, headers, &opened);
+    sessions::set_cookies(app, &state, headers, &opened, login.using_secure_connection);
     Ok(response)
 }

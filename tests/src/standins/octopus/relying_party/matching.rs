@@ -25,7 +25,7 @@ pub fn enter(state: &mut State, provider: &Provider, who: &Candidate, now: i64) 
     };
     state.external_groups.retain(|stored| stored.user_id != id || stored.provider != provider.name);
     if !who.groups.is_empty() {
-        let stored = ExternalGroups { provider: provider.name.to_owned(), user_id: id.clone(), groups: who.groups.clone() };
+        let stored = ExternalGroups { provider: provider.name.to_string(), user_id: id.clone(), groups: who.groups.clone() };
         state.external_groups.push(stored);
     }
     Ok(id)
@@ -50,7 +50,7 @@ fn identity(provider: &Provider, who: &Candidate) -> Identity {
     let mut claims = BTreeMap::from([("eid".to_owned(), hidden), ("dn".to_owned(), visible(&who.display_name, false))]);
     claims.extend(who.email.as_ref().map(|email| ("email".to_owned(), visible(email, true))));
     claims.extend(who.pun.as_ref().map(|pun| ("pun".to_owned(), visible(pun, true))));
-    Identity { provider: provider.name.to_owned(), claims }
+    Identity { provider: provider.name.to_string(), claims }
 }
 
 fn link(state: &mut State, id: &str, provider: &Provider, who: &Candidate, now: i64) -> Result<String, String> {

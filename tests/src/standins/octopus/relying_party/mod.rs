@@ -12,6 +12,8 @@ mod jws;
 mod matching;
 mod token;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{config::Version, state::State};
@@ -20,11 +22,12 @@ pub use callback::routes;
 pub use discovery::Memory;
 
 /// An OpenID Connect provider that this server can use.
+#[derive(Clone, Debug)]
 pub struct Provider {
     /// Id of its configuration section.
     pub section: &'static str,
     /// `IdentityProviderName`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Settings name, used in addresses.
     pub settings: &'static str,
     /// Whether identities carry the preferred username (`pun`).
@@ -35,11 +38,14 @@ pub struct Provider {
     pub since: Version,
 }
 
+/// Section of the generic provider.
+pub const GENERIC: &str = "authentication-generic-oidc";
+
 /// The providers, oldest first.
 pub const PROVIDERS: &[Provider] = &[
     Provider {
         section: "authentication-aad",
-        name: "Azure AD",
+        name: Cow::Borrowed("Azure AD"),
         settings: "AzureAD",
         has_pun: false,
         has_groups: true,
@@ -47,7 +53,7 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider {
         section: "authentication-googleapps",
-        name: "Google Apps",
+        name: Cow::Borrowed("Google Apps"),
         settings: "GoogleApps",
         has_pun: false,
         has_groups: false,
@@ -55,16 +61,24 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider {
         section: "authentication-od",
-        name: "Okta",
+        name: Cow::Borrowed("Okta"),
         settings: "Okta",
         has_pun: true,
         has_groups: true,
         since: Version::OLDEST,
     },
     Provider {
-        section: "authentication-generic-oidc",
-        // In no public source: clients have to ask `/api/users/identity-metadata`.
-        name: "Generic OpenID Connect",
+        section: "authentication-octopusid",
+        name: Cow::Borrowed("Octopus ID"),
+        settings: "OctopusID",
+        has_pun: false,
+        has_groups: true,
+        since: Version::OLDEST,
+    },
+    Provider {
+        section: GENERIC,
+        // In no public source: the switch `generic_name` says it, clients have to ask `/api/users/identity-metadata`.
+        name: Cow::Borrowed("Generic OpenID Connect"),
         settings: "GenericOidc",
         has_pun: true,
         has_groups: true,
@@ -91,5 +105,5 @@ impl Provider {
 
 /// What the sign-in button says.
 pub fn label(provider: &Provider, state: &State) -> String {
-    provider.text(state, "DisplayName").unwrap_or_else(|| provider.name.to_owned())
+    provider.text(state, "DisplayName").unwrap_or_else(|| provider.name.to_string())
 }

@@ -1,16 +1,16 @@
 //! What a user is and may do: `me`, `authentication`, `permissions`, `teams`, `spaces`.
 
-use axum::extract::Path;
-use serde_json::{Map, Value, json};
+use axum::{extract::Path, response::Response};
+use serde_json::{Map, json};
 
 use super::{find, view};
 use crate::standins::octopus::{
     errors::{ApiError, ApiResult},
-    events, permissions as rights,
-    request::{Req, ok},
-    root,
+    permission_names, permissions as rights,
+    request::{Req, csv, ok},
+    root, spaces,
     state::State,
-    team_membership,
+    team_membership, teams,
 };
 
 /// `GET /api/users/me`.
@@ -54,16 +54,12 @@ fn own_or(req: &Req, state: &State, id: &str, permission: &str) -> Result<(), Ap
 }
 
 /// `GET /api/users/{id}/teams`.
-pub async fn teams(req: Req, Path(id): Path<String>) -> ApiResult {
-    let state = req.app.read();
-    own_or(&req, &state, &id, "TeamView")?;
-    let teams = rights::teams_of(&state, &id);
-    let shown = teams.iter().filter(|one| events::in_scope(&req, one.team.space_id.as_deref()));
-    ok(&shown.map(|one| team_membership::of_user(one, &id)).collect())
+pub async fn teams_of(req: Req, Path(id): Path<String>) -> ApiResult {
+    ok(&team_membership::shown(&req, &req.app.read(), &id)?)
 }
 
 /// `GET /api/users/{id}/spaces`.
-pub async fn spaces(req: Req, Path(id): Path<String>) -> ApiResult {
+pub async fn spaces_of(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
     own_or(&req, &state, &id, "UserView")?;
     let roles = rights::roles_of(&state, &id);
@@ -72,14 +68,15 @@ pub async fn spaces(req: Req, Path(id): Path<String>) -> ApiResult {
             .iter()
             .any(|(scoped, role)| !role.space_permissions.is_empty() && scoped.space_id.as_deref().is_none_or(|one| one == space))
     };
-    let spaces = state.documents.get("spaces").into_iter().flatten().filter(|(space, _)| sees(space));
-    ok(&spaces.map(|(_, space)| Value::Object(space.clone())).collect())
+    let known = state.documents.get("spaces").into_iter().flatten().filter(|(space, _)| sees(space));
+    ok(&known.map(|(_, space)| spaces::full(&state, space)).collect())
 }
 
 /// `GET /api/users/{id}/permissions`.
 pub async fn permissions(req: Req, Path(id): Path<String>) -> ApiResult {
     let state = req.app.read();
     own_or(&req, &state, &id, "UserView")?;
+    let own = req.user(&state)?.id == id;
     let mut in_spaces = Map::new();
     let mut system = Vec::new();
     for (scoped, role) in rights::roles_of(&state, &id) {
@@ -101,23 +98,51 @@ pub async fn permissions(req: Req, Path(id): Path<String>) -> ApiResult {
     }
     system.sort_unstable();
     system.dedup();
-    let teams = rights::teams_of(&state, &id);
-    let teams = teams.iter().map(|one| {
+    let memberships = rights::teams_of(&state, &id);
+    let visible = memberships.iter().filter(|one| own || req.sees(&state, "TeamView", one.team.space_id.as_deref()));
+    let teams = visible.map(|one| {
         json!({
             "Id": one.team.id,
             "Name": one.team.name,
             "SpaceId": one.team.space_id,
             "IsDirectlyAssigned": one.direct,
-            "ExternalSecurityGroups": one.groups,
+            "ExternalSecurityGroups": one.groups.iter().map(teams::group).collect::<Vec<_>>(),
         })
     });
+    let teams = teams.collect::<Vec<_>>();
     ok(&json!({
         "Id": id,
         "IsPermissionsComplete": true,
-        "IsTeamsComplete": true,
+        // False: the caller may not see all of them.
+        "IsTeamsComplete": teams.len() == memberships.len(),
         "SpacePermissions": in_spaces,
         "SystemPermissions": system,
-        "Teams": teams.collect::<Vec<_>>(),
-        "Links": {"Self": format!("/api/users/{id}/permissions")},
+        "Teams": teams,
+        "Links": {
+            "Self": format!("/api/users/{id}/permissions"),
+            "Export": format!("/api/users/{id}/permissions/export"),
+        },
     }))
+}
+
+/// `GET /api/users/{id}/permissions/configuration`: what the permissions mean, by name.
+pub async fn configuration(req: Req, Path(id): Path<String>) -> ApiResult {
+    own_or(&req, &req.app.read(), &id, "UserView")?;
+    ok(&permission_names::descriptions())
+}
+
+/// `GET /api/users/{id}/permissions/export`: one line per permission and place.
+pub async fn export(req: Req, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let state = req.app.read();
+    own_or(&req, &state, &id, "UserView")?;
+    let mut lines = Vec::new();
+    for (scoped, role) in rights::roles_of(&state, &id) {
+        let space = scoped.space_id.as_deref().unwrap_or_default();
+        lines.extend(role.system_permissions.iter().map(|name| vec![name.clone(), String::new(), String::new()]));
+        let places = scoped.environment_ids.join(" ");
+        lines.extend(role.space_permissions.iter().map(|name| vec![name.clone(), space.to_owned(), places.clone()]));
+    }
+    lines.sort();
+    lines.dedup();
+    Ok(csv(&["Permission", "Space", "Environments"], &lines))
 }

@@ -21,7 +21,7 @@ pub async fn create(req: Req, body: Body) -> ApiResult {
     let email = body.optional("EmailAddress", 256)?;
     let is_service = body.flag("IsService")?.unwrap_or(false);
     let is_active = body.flag("IsActive")?.unwrap_or(true) || !req.app.switches().post_inactive_user_allowed;
-    let given = body.0.get("Identities").filter(|value| !value.is_null());
+    let given = body.field("Identities").filter(|value| !value.is_null());
     let identities = given.map_or(Ok(Vec::new()), |value| identities::read(&req.app, value))?;
     let password = read_password(&req, &body, is_service)?;
     let now = req.app.now();
@@ -79,5 +79,5 @@ pub fn read_password(req: &Req, body: &Body, is_service: bool) -> Result<Option<
 
 /// Whether a body names a field at all (null counts).
 pub fn names(body: &Body, field: &str) -> Option<Value> {
-    body.0.get(field).cloned()
+    body.field(field).cloned()
 }

@@ -6,19 +6,52 @@ use serde_json::{Value, json};
 
 use crate::standins::octopus::{
     errors::{ApiError, ApiResult},
-    relying_party::{PROVIDERS, Provider},
-    request::{Req, ok},
+    relying_party::{GENERIC, PROVIDERS, Provider},
+    request::{Req, member, ok},
     server::App,
     state::{Claim, Identity, State, User, same},
 };
 
-/// Providers that are no OIDC providers and yet may stand in identities.
-const FREE_PROVIDERS: [&str; 2] = ["Active Directory", "LDAP"];
+/// A provider that is no OIDC provider and yet may stand in identities. Nobody can sign in through it here.
+struct Directory {
+    name: &'static str,
+    section: &'static str,
+    /// Key, label, and whether the claim identifies.
+    claims: [(&'static str, &'static str, bool); 4],
+}
+
+const DIRECTORIES: [Directory; 2] = [
+    Directory {
+        name: "Active Directory",
+        section: "authentication-directoryservices",
+        claims: [
+            ("email", "Email address", true),
+            ("upn", "User principal name", true),
+            ("sam", "SAM account name", true),
+            ("dn", "Display name", false),
+        ],
+    },
+    Directory {
+        name: "LDAP",
+        section: "authentication-ldap",
+        claims: [
+            ("email", "Email address", true),
+            ("upn", "User principal name", true),
+            ("uan", "Unique account name", true),
+            ("dn", "Display name", false),
+        ],
+    },
+];
 
 /// The OIDC providers of this version.
-pub fn providers(app: &App) -> impl Iterator<Item = &'static Provider> {
+pub fn providers(app: &App) -> impl Iterator<Item = Provider> + use<> {
     let version = app.config.version;
-    PROVIDERS.iter().filter(move |provider| version >= provider.since)
+    let generic = app.switches().generic_name;
+    let named = move |provider: &Provider| match provider.section {
+        GENERIC => Provider { name: generic.clone().into(), ..provider.clone() },
+        _ => provider.clone(),
+    };
+    PROVIDERS.iter().filter(move |provider| version >= provider.since).map(named)
 }
 
 /// `GET /api/users/identity-metadata`.
@@ -27,7 +60,14 @@ pub async fn metadata(req: Req) -> ApiResult {
     req.user(&state)?;
     let only_enabled = req.app.switches().identity_metadata_enabled_only;
     let listed = providers(&req.app).filter(|provider| !only_enabled || provider.enabled(&state));
-    let one = |provider: &Provider| {
+    let claim = |(key, label, identifying): (&str, &str, bool)| json!({"Type": key, "Label": label, "Description": label, "IsIdentifyingClaim": identifying});
+    let on = |section: &str| state.sections.get(section).and_then(|values| values.get("IsEnabled")?.as_bool()) == Some(true);
+    let directories = DIRECTORIES.iter().filter(|directory| !only_enabled || on(directory.section));
+    let directories = directories.map(|directory| {
+        let claims = directory.claims.map(claim).to_vec();
+        json!({"IdentityProviderName": directory.name, "ClaimDescriptors": claims, "Links": {}})
+    });
+    let one = |provider: Provider| {
         let mut claims = vec![
             json!({"Type": "email", "Label": "Email address", "Description": "Email address.", "IsIdentifyingClaim": true}),
             json!({"Type": "dn", "Label": "Display name", "Description": "Display name.", "IsIdentifyingClaim": false}),
@@ -37,7 +77,7 @@ pub async fn metadata(req: Req) -> ApiResult {
         }
         json!({"IdentityProviderName": provider.name, "ClaimDescriptors": claims, "Links": {}})
     };
-    ok(&json!({"Providers": listed.map(one).collect::<Vec<_>>()}))
+    ok(&json!({"Providers": directories.chain(listed.map(one)).collect::<Vec<_>>()}))
 }
 
 /// Reads `Identities` of a body: at most one per provider, known providers, texts only. Claims that only the
@@ -50,21 +90,21 @@ pub fn read(app: &App, value: &Value) -> Result<Vec<Identity>, ApiError> {
     let list = value.as_array().ok_or_else(|| wrong("a list is needed."))?;
     let mut identities = Vec::<Identity>::new();
     for item in list {
-        let provider = item.get("IdentityProviderName").and_then(Value::as_str);
+        let provider = member(item, "IdentityProviderName").and_then(Value::as_str);
         let provider = provider.ok_or_else(|| wrong("IdentityProviderName is required."))?;
         let known = providers(app).find(|known| known.name == provider);
-        if known.is_none() && !FREE_PROVIDERS.contains(&provider) {
+        if known.is_none() && !DIRECTORIES.iter().any(|directory| directory.name == provider) {
             return Err(wrong(&format!("there is no identity provider '{provider}'.")));
         }
         if identities.iter().any(|other| other.provider == provider) {
             return Err(ApiError::invalid("You cannot add multiple logins for the same identity provider."));
         }
-        let claims = item.get("Claims").and_then(Value::as_object).ok_or_else(|| wrong("Claims must be an object."))?;
+        let claims = member(item, "Claims").and_then(Value::as_object).ok_or_else(|| wrong("Claims must be an object."))?;
         let mut read = BTreeMap::new();
         for (key, claim) in claims {
-            let value = claim.get("Value").and_then(Value::as_str);
+            let value = member(claim, "Value").and_then(Value::as_str);
             let value = value.ok_or_else(|| wrong(&format!("claim {key} needs a Value.")))?;
-            let identifying = claim.get("IsIdentifyingClaim").and_then(Value::as_bool).unwrap_or(false);
+            let identifying = member(claim, "IsIdentifyingClaim").and_then(Value::as_bool).unwrap_or(false);
             if key != "eid" {
                 read.insert(key.clone(), Claim { value: value.to_owned(), identifying, server_only: false });
             }

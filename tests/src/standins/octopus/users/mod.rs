@@ -37,9 +37,10 @@ pub fn routes() -> Router<App> {
         .route("/api/users/{id}", get(one).put(update::update).delete(delete))
         .route("/api/users/{id}/revoke-sessions", put(revoke_sessions))
         .route("/api/users/{id}/permissions", get(about::permissions))
-        .route("/api/users/{id}/permissions/configuration", get(about::permissions))
-        .route("/api/users/{id}/teams", get(about::teams))
-        .route("/api/users/{id}/spaces", get(about::spaces))
+        .route("/api/users/{id}/permissions/configuration", get(about::configuration))
+        .route("/api/users/{id}/permissions/export", get(about::export))
+        .route("/api/users/{id}/teams", get(about::teams_of))
+        .route("/api/users/{id}/spaces", get(about::spaces_of))
 }
 
 /// A user by id, or 404.

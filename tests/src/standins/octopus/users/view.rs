@@ -30,9 +30,14 @@ pub fn identity(identity: &Identity) -> Value {
     json!({"IdentityProviderName": identity.provider, "Claims": claims.collect::<Map<_, _>>()})
 }
 
-/// The whole resource.
+/// The whole resource for whoever calls.
 pub fn full(req: &Req, user: &User) -> Value {
     let own = req.facts.caller.user_id.as_deref() == Some(user.id.as_str()) && req.facts.caller.via != Via::Nobody;
+    shown(req, user, own)
+}
+
+/// The whole resource; `own` when it goes to that very person.
+pub fn shown(req: &Req, user: &User, own: bool) -> Value {
     let mut resource = core(user);
     let path = format!("/api/users/{}", user.id);
     let avatar = secrets::fingerprint(&user.email.as_deref().unwrap_or(&user.username).to_lowercase());
@@ -60,6 +65,11 @@ pub fn full(req: &Req, user: &User) -> Value {
             let kind = if user.is_service { json!("Standard") } else { Value::Null };
             resource.insert("ServiceAccountType".into(), kind);
         }
+    }
+    roundtrip::decorate_items(&mut resource, "Identities");
+    for identity in resource.get_mut("Identities").and_then(Value::as_array_mut).into_iter().flatten() {
+        let claims = identity.get_mut("Claims").and_then(Value::as_object_mut);
+        claims.into_iter().flat_map(|claims| claims.values_mut()).for_each(|claim| *claim = roundtrip::decorate(claim.take()));
     }
     roundtrip::decorate(resource)
 }
