@@ -29,7 +29,7 @@ pub enum AgentError {
     #[error("this folder holds no enrolment: run `odcm-agent enroll` first ({0})")]
     NotEnrolled(PathBuf),
     /// The folder holds one already.
-    #[error("this folder holds the enrolment of agent {0} already: use another --state folder, or move this one aside")]
+    #[error("this folder holds the enrolment of agent {0} already: use another --state folder, or --again for the same Space")]
     AlreadyEnrolled(String),
     /// A setting is wrong.
     #[error("{0}")]

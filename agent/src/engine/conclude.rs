@@ -121,7 +121,7 @@ impl Engine {
 
     /// Every removal that the revision brought, with what it could not end (rules A9).
     fn removals(&self, round: &Round) -> Vec<ItemResult> {
-        let Some(before) = self.state.access.applied() else { return Vec::new() };
+        let Some(before) = self.state.access.applied() else { return self.left_over(round) };
         let delta = before.state.diff(&round.held.state);
         let mut results = Vec::new();
         for person in &delta.people_gone {
@@ -150,6 +150,15 @@ impl Engine {
             }
         }
         results
+    }
+
+    /// The first revision of a new agent: what losses of before its time left over.
+    fn left_over(&self, round: &Round) -> Vec<ItemResult> {
+        let links = self.state.records.links.iter();
+        let lost = links.filter(|(person, link)| !round.desired.people.contains_key(*person) && !link.residual.is_empty());
+        lost.filter(|(person, _)| !self.retries.contains_key(&person_key(person)))
+            .map(|(person, link)| ItemResult { residual: link.residual.clone(), ..applied(person_item(person)) })
+            .collect()
     }
 
     /// Why the person is still in a team because of the group: a removal failed, or the agent must leave the team alone.

@@ -27,6 +27,14 @@
 //! | `deactivate` leaves API keys or sessions | `the_last_grant_ends_keys_and_sessions` |
 //! | the intent before creating is not stored | `crash_between_any_two_steps` |
 //! | the accepted document is not stored before its steps | `crash_between_any_two_steps`, `a_restart_offline_goes_on_with_the_newest` |
+//! | `claim` drops an intent on an old picture | `a_lost_answer_and_a_revocation_leave_no_account_behind` |
+//! | `settle` sets no cleanup for a new grant or a hand activation | `what_was_made_after_the_loss_dies_with_it` |
+//! | `exec::update` activates beside a key that is left | `a_key_that_stays_is_residual_access` |
+//! | `may_add` ignores the refusal | `a_refused_agent_gives_nothing_until_it_is_accepted_again` |
+//! | `perform` waits for hung steps | `a_hung_addition_keeps_no_removal_waiting` |
+//! | `look` believes a list | `a_hole_in_a_list_deletes_nobody` |
+//! | `Index` forgets groups that were taken back | `a_group_that_odcm_takes_back_leaves_nobody_in_its_teams` |
+//! | `failed_member` looks at retries only | `a_removal_that_the_space_forbids_is_not_called_applied` |
 //! | `conclude` acknowledges before the steps | `converges_whatever_the_channel_does` |
 //! | the client secret is written before ODCM knows it | `the_secret_is_written_after_its_hash_is_stored` |
 //! | the backup is taken after the first write | `restore_auth_brings_the_old_settings_back` |

@@ -109,6 +109,7 @@ impl Engine {
             .chain(delta.people.keys())
             .chain(delta.members.values().flat_map(BTreeMap::keys))
             .chain(delta.members_gone.values().flatten())
+            .chain(delta.groups_gone.iter().filter_map(|g| enforced.groups.get(g)).flat_map(|g| g.members.keys()))
             .collect();
         let now = self.clock.monotonic();
         for person in people {

@@ -55,6 +55,8 @@ async fn a_new_agent_governs_what_the_one_before_it_left() {
     assert!(!account.active && account.keys.is_empty() && account.sessions == 0, "{account:?}");
     assert_eq!(next.members(&team), ["ann", "dan", "zoe"], "cyd lost the place, dan waits, zoe is the Space's");
     assert_eq!(next.active("ann-2"), None);
+    let item = ack.items.iter().find(|i| i.item == "person/bob").unwrap();
+    assert!(!item.residual.is_empty(), "what is left over is told: {item:?}");
     let told: BTreeMap<_, _> = ack.links.iter().map(|l| (l.person.as_str(), l.account.as_str())).collect();
     assert_eq!((told["cyd"], told["bob"], told.len()), (cyd.as_str(), bob.as_str(), 4), "they are told upward again");
     assert!(ack.items.iter().all(|i| !i.item.starts_with("person/ann")), "{:?}", ack.items);
