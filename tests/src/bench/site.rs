@@ -32,6 +32,10 @@ impl Site {
             octopus_key_file: key_file,
             ca_file: None,
             proxy: None,
+            octopus_ca_file: None,
+            octopus_proxy: None,
+            octopus_plain_http: false,
+            again: false,
         };
         let mut store = odcm_agent::state::Folder::open(&state).map_err(|e| e.to_string())?;
         enrol(&order, &fake, &SystemEntropy::default(), &mut store).await.map_err(|e| format!("agent {n}: {e}"))?;
