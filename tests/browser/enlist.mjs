@@ -47,7 +47,7 @@ await test('Barry enlists Pluto in the portal and copies the enrolment command',
   await barry.getByRole('link', { name: 'Enrol an agent' }).click();
   await barry.getByRole('button', { name: 'Make enrolment code' }).click();
   await shot(barry, '21-code');
-  const command = await barry.getByLabel('Command').inputValue();
+  const command = await barry.getByRole('textbox', { name: 'Command' }).inputValue();
   is(`the command is whole: ${command}`, command.startsWith(`odcm-agent enroll --url ${demo.odcm} --code `) && command.includes(`--octopus-url ${pluto}`));
   // the group Developers may enter; Bob is in it
   await api('POST', `/spaces/${space}/grants`, { subject: { kind: 'group', id: demo.groups.Developers } });

@@ -11,7 +11,7 @@ await test('Barry creates Dana and copies the one-time link', async () => {
   await barry.getByLabel('User name', { exact: true }).fill('dana');
   await barry.getByLabel('E-mail address', { exact: true }).fill('dana@solar.example');
   await barry.getByRole('button', { name: 'Create person' }).click();
-  link = await barry.getByLabel('Link').inputValue();
+  link = await barry.getByRole('textbox', { name: 'Link' }).inputValue();
   is('it is a link of ODCM', link.startsWith(`${demo.odcm}/link/`));
   await shot(barry, '40-link');
   await barry.getByRole('link', { name: /copied/ }).click();
