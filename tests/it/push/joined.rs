@@ -46,6 +46,10 @@ impl Mars {
             octopus_key_file: key_file,
             ca_file: None,
             proxy: None,
+            octopus_ca_file: None,
+            octopus_proxy: None,
+            octopus_plain_http: false,
+            again: false,
         };
         let mut store = StateFolder::open(&folder.path().join("state")).unwrap();
         let config = odcm_space_plugin::octopus::OctopusConfig::new(&standin.url(), standin.admin_key());
