@@ -48,8 +48,11 @@ async fn what_cannot_be_read_ends_the_connection_with_a_word() {
 async fn a_message_beyond_four_mebibytes_is_never_held() {
     let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
-    session.say("x".repeat(5 * 1024 * 1024)).await;
+    // Readable and allowed but for its length.
+    let what = ReportKind::Alarm(Alarm { code: "long".into(), message: "x".repeat(5 * 1024 * 1024) });
+    report(&mut session, what).await;
     while session.next().await.is_some() {}
+    assert!(alarms(&server, &mars.space).await.is_empty(), "it was not taken");
     until("the connection is gone", || async { server.push.connected() == 0 }).await;
     mars.agent.connect(&server).await;
 }
