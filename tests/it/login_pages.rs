@@ -619,7 +619,7 @@ async fn an_answer_counts_for_the_person_whom_the_page_showed() {
 #[tokio::test]
 async fn sign_ins_under_way_are_bounded_per_network() {
     let world = world().await;
-    let flow = odcm::core::login::Flow::begin(odcm::login::Demand::to("/"), Timestamp(0));
+    let flow = odcm::core::login::Flow::begin(odcm::login::Demand::to("/"), odcm::core::Timestamp(0));
     let ends = world.deps.clock.now().plus_secs(60);
     let fill = async |network: &str, count: i64| {
         for n in 0..count {
