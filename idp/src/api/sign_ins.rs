@@ -127,7 +127,7 @@ struct SessionOut {
     /// Id.
     #[schema(format = "uuid")]
     id: String,
-    /// How the person proved who they are: `pwd`, `fed`, `otp` (RFC 8176), oldest first.
+    /// How the person proved who they are: `pwd` (RFC 8176), `fed` (another provider), `link` (a one-time link), oldest first.
     methods: Vec<&'static str>,
     /// Since when.
     #[schema(format = DateTime)]
