@@ -94,6 +94,113 @@ async fn pages_visit_everything_once() {
 }
 
 #[tokio::test]
+async fn pages_of_lists_inside_objects_visit_everything_once() {
+    let world = World::new().await;
+    let owner = &world.owner;
+    let (group, space, person) = (world.group().await, world.space().await, world.person().await);
+    for n in 0..5 {
+        let (member, inner) = (world.person().await, world.group().await);
+        for path in [format!("groups/{group}/members/people/{member}"), format!("groups/{group}/members/groups/{inner}")] {
+            assert_eq!(world.call("PUT", &format!("/api/v1/{path}"), owner, Some(json!({}))).await.status, 204);
+        }
+        for (kind, id) in [("person", member.to_string()), ("group", inner.to_string())] {
+            let body = json!({"subject": {"kind": kind, "id": id}});
+            assert_eq!(world.call("POST", &format!("/api/v1/spaces/{space}/grants"), owner, Some(body)).await.status, 201);
+        }
+        assert_eq!(world.call("PUT", &format!("/api/v1/spaces/{space}/groups/{inner}"), owner, None).await.status, 204);
+        let body = json!({"address": format!("person-{n}@example.com")});
+        assert_eq!(world.call("POST", &format!("/api/v1/people/{person}/emails"), owner, Some(body)).await.status, 201);
+        let body = json!({"person": member, "role": "auditor", "scope": "all"});
+        assert_eq!(world.call("POST", "/api/v1/rights", owner, Some(body)).await.status, 201);
+        world.token(&world.owner_id, false).await;
+    }
+    for (list, at_least) in [
+        (format!("groups/{group}/members"), 10),
+        (format!("spaces/{space}/grants"), 10),
+        (format!("spaces/{space}/groups"), 5),
+        (format!("people/{person}/emails"), 6),
+        ("rights".into(), 6),
+        ("tokens".into(), 7),
+        (format!("people/{}/tokens", world.owner_id), 7),
+    ] {
+        let whole = world.call("GET", &format!("/api/v1/{list}?limit=200"), owner, None).await;
+        let all: Vec<String> = whole.json["items"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{list}: {}", whole.text))
+            .iter()
+            .map(Value::to_string)
+            .collect();
+        assert!(all.len() >= at_least && whole.json["next"].is_null(), "{list}: {}", all.len());
+        for limit in [1, 3, all.len()] {
+            let (mut after, mut found) = (String::new(), Vec::new());
+            loop {
+                let page = world.call("GET", &format!("/api/v1/{list}?limit={limit}{after}"), owner, None).await;
+                assert_eq!(page.status, 200, "{list}: {}", page.text);
+                let items = page.json["items"].as_array().unwrap();
+                assert!((1..=limit).contains(&items.len()), "{list}: a page of {}", items.len());
+                found.extend(items.iter().map(Value::to_string));
+                match page.json["next"].as_str() {
+                    Some(next) => after = format!("&after={next}"),
+                    None => break,
+                }
+            }
+            assert_eq!(found, all, "{list} by {limit}");
+        }
+        for (query, field) in [("limit=0", "limit"), ("limit=201", "limit"), ("after=zzz", "after"), ("after=bnVsbA", "after")] {
+            let answer = world.call("GET", &format!("/api/v1/{list}?{query}"), owner, None).await;
+            assert_eq!((answer.status, &answer.json["field"]), (422, &json!(field)), "{list} {query}: {}", answer.text);
+        }
+    }
+    for (list, q, count) in [(format!("groups/{group}/members"), "person", 5), (format!("spaces/{space}/grants"), "GROUP", 5)] {
+        let found = world.call("GET", &format!("/api/v1/{list}?q={q}"), owner, None).await;
+        assert_eq!(found.json["items"].as_array().map(Vec::len), Some(count), "{list}: {}", found.text);
+    }
+}
+
+#[tokio::test]
+async fn query_parameters_that_an_operation_does_not_have_are_refused() {
+    let world = World::new().await;
+    let mut seen = 0;
+    for op in world.operations() {
+        let example = world.example(&op).await;
+        let with = |name: &str| {
+            let sign = if example.query.is_empty() { '?' } else { '&' };
+            format!("/api/v1{}{}{sign}{name}=1", example.path, example.query)
+        };
+        for name in ["no_such_parameter", "Limit"] {
+            let answer = world.call(&op.method, &with(name), &world.owner, example.body.clone()).await;
+            assert_eq!((answer.status, &answer.json["field"]), (422, &json!(name)), "{}: {}", op.id, answer.text);
+        }
+        let answer = world.run(&example, &world.owner).await;
+        assert_eq!(answer.status, example.status, "{}: nothing was done before: {}", op.id, answer.text);
+        seen += 1;
+    }
+    assert!(seen > 40, "only {seen}");
+}
+
+#[tokio::test]
+async fn a_client_shows_its_groups_and_is_not_opened_by_accident() {
+    let world = World::new().await;
+    let (owner, client, group, other) = (&world.owner, world.client().await, world.group().await, world.group().await);
+    let path = format!("/api/v1/clients/{client}");
+    let change = async |query: &str, body: Value| world.call("PATCH", &format!("{path}{query}"), owner, Some(body)).await;
+    assert_eq!(world.call("GET", &path, owner, None).await.json["groups"], json!([]));
+    let two = change("", json!({"groups": [group, other]})).await;
+    let mut both = [group.to_string(), other.to_string()];
+    both.sort();
+    assert_eq!((two.status, &two.json["groups"]), (200, &json!(both)), "{}", two.text);
+    assert_eq!(change("", json!({"name": "Other"})).await.json["groups"], json!(both), "what is not named stays");
+    let listed = world.call("GET", "/api/v1/clients?q=OTHER", owner, None).await;
+    assert_eq!(listed.json["items"][0]["groups"], json!(both), "{}", listed.text);
+    let refused = change("", json!({"groups": []})).await;
+    assert_eq!((refused.status, &refused.json["code"]), (409, &json!("client.opens")), "{}", refused.text);
+    assert_eq!(world.call("GET", &path, owner, None).await.json["groups"], json!(both));
+    assert_eq!(change("", json!({"groups": [other]})).await.json["groups"], json!([other]));
+    let opened = change("?confirmed=true", json!({"groups": []})).await;
+    assert_eq!((opened.status, &opened.json["groups"]), (200, &json!([])), "{}", opened.text);
+}
+
+#[tokio::test]
 async fn filters_narrow_lists() {
     let world = World::new().await;
     let person = world.person().await;

@@ -26,6 +26,7 @@ mod oidc_ways;
 mod oidc_world;
 mod portal_clients;
 mod portal_forms;
+mod portal_lists;
 mod portal_live;
 mod portal_pages;
 mod portal_sign_ins;

@@ -90,8 +90,17 @@ async fn who_gains_and_loses_is_shown_before_it_is_done() {
     let ask = ada.get(&format!("{person}/disable")).await;
     assert!(says(&ask, "loses") && may().await);
     let page = ada.submit(&ask, "/disable", &[]).await;
-    assert!(says(&page, "disabled") && !may().await);
-    ada.submit(&page, "/enable", &[("reason", "manual")]).await;
+    assert!(says(&page, "disabled") && says(&page, "/enable?reason=manual") && !may().await);
+    let ask = ada.get(&format!("{person}/enable?reason=manual")).await;
+    assert!(says(&ask, "gains") && says(&ask, "Mars") && !may().await, "asking changes nothing: {}", ask.text);
+    // with another reason nothing is gained
+    odcm::accounts::people::disable(&w.deps, &crate::portal_world::system(), &w.bob, "provider:x").await.unwrap();
+    let other = ada.get(&format!("{person}/enable?reason=provider:x")).await;
+    assert!(says(&other, "stays disabled") && !says(&other, "gains"), "{}", other.text);
+    ada.submit(&other, "/enable", &[("reason", "provider:x")]).await;
+    assert!(!may().await);
+    assert_eq!(ada.get(&format!("{person}/enable?reason=other")).await.status, StatusCode::NOT_FOUND);
+    ada.submit(&ask, "/enable", &[("reason", "manual")]).await;
     assert!(may().await);
 }
 
@@ -173,16 +182,25 @@ async fn rights_tokens_keys_and_clients() {
     let ask = ada.get(&format!("/admin/rights/{own}/take")).await;
     let answer = ada.submit(&ask, "/take", &[]).await;
     assert!(answer.status == StatusCode::CONFLICT && says(&answer, "At least one owner must remain"));
-    let form = ada.get(&format!("/admin/rights/new?who=person:{}", w.bob)).await;
+    let step = ada.get(&format!("/admin/rights/new?who=person:{}", w.bob)).await;
+    let pick = ada.get(step.location()).await;
+    assert!(says(&pick, "Everything") && says(&pick, "Venus") && says(&pick, "Developers"), "{}", pick.text);
     let scope = format!("space:{}", w.venus);
-    let who = form.input("who");
+    let form = ada.get(&format!("/admin/rights/new?who=person:{}&scope={scope}", w.bob)).await;
+    assert!(says(&form, "It holds over Space Venus"), "{}", form.text);
+    let (who, scope) = (form.input("who"), form.input("scope"));
     let page = ada.submit(&form, "/rights/new", &[("who", &who), ("role", "space-admin"), ("scope", &scope)]).await;
     assert!(says(&page, "Bob Specialist") && says(&page, "Space Venus"), "{}", page.text);
     // a token, once
     let page = ada.get("/admin/tokens/new").await;
     let once = ada.submit(&page, "/tokens/new", &[("name", "report"), ("days", "7")]).await;
     assert!(once.text.contains("value=\"odcm_"), "{}", once.text);
-    assert!(!ada.get("/admin/tokens").await.text.contains("value=\"odcm_"));
+    let list = ada.get("/admin/tokens").await;
+    assert!(!list.text.contains("value=\"odcm_"));
+    let at = list.text.split("/admin/tokens/").find(|p| p.contains("Revoke report")).unwrap().split("/revoke").next().unwrap();
+    let ask = ada.get(&format!("/admin/tokens/{at}/revoke")).await;
+    assert!(says(&ask, "It reads on your behalf. It was never used."), "{}", ask.text);
+    assert!(says(&ada.submit(&ask, "/revoke", &[]).await, "revoked"));
     // a client, its secret once, another secret, off
     let page = ada.get("/admin/clients/new").await;
     let wrong = [("name", "Wiki"), ("kind", "confidential"), ("id", "wiki"), ("redirect_uris", "http://wiki.example.com/cb")];

@@ -121,11 +121,12 @@ async fn long_lists_of_members_are_searched_and_come_page_by_page() {
     }
     // as links: the history below names them too
     let mut ada = w.signed_in("ada").await;
-    for (page, total) in [(format!("/admin/groups/{}", w.developers), 62), (format!("/admin/spaces/{}/access", w.mars), 61)] {
+    for page in [format!("/admin/groups/{}", w.developers), format!("/admin/spaces/{}/access", w.mars)] {
         let first = ada.get(&page).await;
-        assert!(says(&first, &format!("1–50 of {total}")) && !says(&first, "Extra Person 59</a>"), "{}", first.text);
-        let second = ada.get(&format!("{page}?skip=50")).await;
-        assert!(says(&second, &format!("51–{total} of {total}")) && says(&second, "Extra Person 59</a>"), "{}", second.text);
+        assert!(says(&first, "Extra Person 01</a>") && !says(&first, "Extra Person 59</a>"), "{}", first.text);
+        let next = first.text.split("rel=\"next\" href=\"").nth(1).expect("more").split('"').next().unwrap();
+        let second = ada.get(&next.replace("&amp;", "&")).await;
+        assert!(!says(&second, "Extra Person 01</a>") && says(&second, "Extra Person 59</a>"), "{}", second.text);
         let found = ada.get(&format!("{page}?q=extra+person+59")).await;
         assert!(says(&found, "Extra Person 59</a>") && !says(&found, "Extra Person 58</a>"), "{}", found.text);
         let none = ada.get(&format!("{page}?q=nobody+like+that")).await;

@@ -122,6 +122,16 @@ pub enum ProposedChange {
         /// Who.
         person: PersonId,
     },
+    /// A person is active again: the last reason to be disabled goes.
+    EnablePerson {
+        /// Who.
+        person: PersonId,
+    },
+    /// A Space goes, with its grants.
+    RemoveSpace {
+        /// The Space.
+        space: SpaceId,
+    },
     /// A group goes, with its members, grants and publications.
     DeleteGroup {
         /// The group.
@@ -214,6 +224,14 @@ pub fn apply(before: &Facts, change: &ProposedChange) -> std::result::Result<Fac
         }
         ProposedChange::DisablePerson { person } => {
             facts.people.get_mut(person).ok_or_else(|| Refusal::not_found("person"))?.active = false;
+        }
+        ProposedChange::EnablePerson { person } => {
+            facts.people.get_mut(person).ok_or_else(|| Refusal::not_found("person"))?.active = true;
+        }
+        ProposedChange::RemoveSpace { space } => {
+            facts.spaces.remove(space).ok_or_else(|| Refusal::not_found("Space"))?;
+            facts.grants.retain(|grant| grant.space != *space);
+            facts.published.retain(|(of, _)| of != space);
         }
         ProposedChange::DeleteGroup { group } => {
             facts.groups.remove(group).ok_or_else(|| Refusal::not_found("group"))?;

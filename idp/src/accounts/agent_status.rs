@@ -7,6 +7,7 @@ use crate::core::policy::{Act, Actor};
 use crate::core::time::Timestamp;
 use crate::deps::Deps;
 use crate::storage::agents::AgentRow;
+use crate::storage::page::Page;
 use crate::storage::{agents, channel, groups, people, reports, sections};
 use odcm_wire::latest::TeamBinding;
 use std::collections::BTreeMap;
@@ -182,8 +183,7 @@ pub struct Overview {
 /// # Errors
 /// Storage errors.
 pub async fn overview(deps: &Deps, actor: &Actor) -> Result<BTreeMap<SpaceId, Overview>> {
-    let beat = i64::try_from(deps.settings.push.heartbeat_ms).unwrap_or(i64::MAX);
-    let stale = deps.clock.now().plus_ms(beat.saturating_mul(-3));
+    let stale = stale(deps);
     let rows = channel::overview(&mut &deps.db).await?;
     let visible = rows.into_iter().filter(|row| actor.may(&Act::ReadSpace(row.space_id.clone())).is_ok());
     Ok(visible
@@ -221,10 +221,44 @@ pub struct Binding {
 /// Refusal without [`Act::ReadSpace`]; storage errors.
 pub async fn bindings(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Vec<Binding>> {
     actor.may(&Act::ReadSpace(space.clone()))?;
-    let rows = channel::bindings_named(&mut &deps.db, space).await?;
-    rows.into_iter()
-        .map(|(text, reported_at, group_name)| Ok(Binding { binding: parse("binding", &text)?, group_name, reported_at }))
-        .collect()
+    channel::bindings_named(&mut &deps.db, space).await?.into_iter().map(binding).collect()
+}
+
+/// A page of the team bindings of a Space; `after` is the (team, folded group id) of the last one seen.
+///
+/// # Errors
+/// Refusal without [`Act::ReadSpace`]; storage errors.
+pub async fn bindings_page(
+    deps: &Deps,
+    actor: &Actor,
+    space: &SpaceId,
+    after: Option<&(String, String)>,
+    limit: i64,
+) -> Result<Page<Binding>> {
+    actor.may(&Act::ReadSpace(space.clone()))?;
+    let page = channel::bindings_page(&mut &deps.db, space, after, limit).await?;
+    Ok(Page { more: page.more, items: page.items.into_iter().map(binding).collect::<Result<_>>()? })
+}
+
+fn binding((text, reported_at, group_name): (String, Timestamp, Option<String>)) -> Result<Binding> {
+    Ok(Binding { binding: parse("binding", &text)?, group_name, reported_at })
+}
+
+/// The fleet at a glance: counts over all Spaces, and id, name and address of at most `most` of them, first those that
+/// are offline, have failed items or something to decide.
+///
+/// # Errors
+/// Refusal without [`Act::ReadAll`]; storage errors.
+pub async fn fleet(deps: &Deps, actor: &Actor, most: i64) -> Result<(channel::Totals, Vec<(SpaceId, String, String)>)> {
+    actor.may(&Act::ReadAll)?;
+    let (db, stale) = (&mut &deps.db, stale(deps));
+    Ok((channel::totals(db, stale).await?, channel::foremost(db, stale, most).await?))
+}
+
+/// An agent that was last seen before this instant is offline: a node that died cannot say that its agents are gone.
+fn stale(deps: &Deps) -> Timestamp {
+    let beat = i64::try_from(deps.settings.push.heartbeat_ms).unwrap_or(i64::MAX);
+    deps.clock.now().plus_ms(beat.saturating_mul(-3))
 }
 
 /// An item that is not simply applied, or whose revocation left something over (residual access, rules A9).

@@ -11,6 +11,7 @@ use crate::core::time::Timestamp;
 use crate::crypto::hash::sha256;
 use crate::deps::Deps;
 use crate::run_tx;
+use crate::storage::page::Page;
 use crate::storage::{self, adoption, agents, bindings, documents, links, marks, reports, sections};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, EnrolmentRequest, SweepCandidate};
@@ -263,8 +264,33 @@ pub struct Adoption {
 /// Refusal without [`Act::ReadSpace`]; storage errors.
 pub async fn adoptions(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Vec<Adoption>> {
     actor.may(&Act::ReadSpace(space.clone()))?;
+    let mut list = by_person(adoption::of_space_named(&mut &deps.db, space).await?)?;
+    list.sort_by_key(|a| (a.decision.is_some(), a.done));
+    Ok(list)
+}
+
+/// A page of the people of whom a Space may have accounts, in order of id after `after`; with `open` only those about whom
+/// something is undecided.
+///
+/// # Errors
+/// Refusal without [`Act::ReadSpace`]; storage errors.
+pub async fn adoptions_page(
+    deps: &Deps,
+    actor: &Actor,
+    space: &SpaceId,
+    open: bool,
+    after: Option<&PersonId>,
+    limit: i64,
+) -> Result<Page<Adoption>> {
+    actor.may(&Act::ReadSpace(space.clone()))?;
+    let after = after.map(ToString::to_string).unwrap_or_default();
+    Ok(Page::cut(by_person(adoption::page_named(&mut &deps.db, space, open, &after, limit + 1).await?)?, limit))
+}
+
+/// Puts the candidates of each person together; the rows are in order of person.
+fn by_person(rows: Vec<(adoption::CandidateRow, String, bool)>) -> Result<Vec<Adoption>> {
     let mut list: Vec<Adoption> = Vec::new();
-    for (row, person_name, linked) in adoption::of_space_named(&mut &deps.db, space).await? {
+    for (row, person_name, linked) in rows {
         let candidate = parse::<AdoptionCandidate>("candidate", &row.candidate)?;
         if let Some(last) = list.last_mut().filter(|last| last.person == row.person_id) {
             last.candidates.push(candidate);
@@ -283,7 +309,6 @@ pub async fn adoptions(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Ve
             done: linked,
         });
     }
-    list.sort_by_key(|a| (a.decision.is_some(), a.done));
     Ok(list)
 }
 
@@ -356,14 +381,23 @@ pub struct Sweep {
 /// Refusal without [`Act::ReadSpace`]; storage errors.
 pub async fn sweeps(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Vec<Sweep>> {
     actor.may(&Act::ReadSpace(space.clone()))?;
-    let rows = adoption::sweeps(&mut &deps.db, space).await?;
-    rows.into_iter()
-        .map(|row| {
-            let candidate = parse::<SweepCandidate>("sweep", &row.sweep)?;
-            let (confirmed_by, confirmed_at, reported_at) = (row.confirmed_by, row.confirmed_at, row.reported_at);
-            Ok(Sweep { candidate, confirmed_by, confirmed_at, reported_at })
-        })
-        .collect()
+    adoption::sweeps(&mut &deps.db, space).await?.into_iter().map(sweep).collect()
+}
+
+fn sweep(row: adoption::SweepRow) -> Result<Sweep> {
+    let candidate = parse::<SweepCandidate>("sweep", &row.sweep)?;
+    let (confirmed_by, confirmed_at, reported_at) = (row.confirmed_by, row.confirmed_at, row.reported_at);
+    Ok(Sweep { candidate, confirmed_by, confirmed_at, reported_at })
+}
+
+/// A page of the sweeps of a Space, in order of team; `after` is the team of the last one seen, empty for the first page.
+///
+/// # Errors
+/// Refusal without [`Act::ReadSpace`]; storage errors.
+pub async fn sweeps_page(deps: &Deps, actor: &Actor, space: &SpaceId, after: &str, limit: i64) -> Result<Page<Sweep>> {
+    actor.may(&Act::ReadSpace(space.clone()))?;
+    let page = adoption::sweeps_page(&mut &deps.db, space, after, limit).await?;
+    Ok(Page { more: page.more, items: page.items.into_iter().map(sweep).collect::<Result<_>>()? })
 }
 
 /// Confirms, once, that accounts which no bound group names are removed from a team. `people` is the list that the

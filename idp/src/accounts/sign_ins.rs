@@ -6,12 +6,13 @@ use super::people::load;
 use super::{Error, Result};
 use crate::core::Refusal;
 use crate::core::change::Change;
-use crate::core::ids::{ClientId, PersonId, SessionId};
+use crate::core::ids::{ApiTokenId, ClientId, PersonId, SessionId};
 use crate::core::policy::{Act, Actor, Via};
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::api_tokens::{self, ApiToken};
 use crate::storage::consent::{self, Agreed};
+use crate::storage::page::Page;
 use crate::storage::revocation::{self, Holder};
 use crate::storage::sessions::{self, Listed};
 use crate::storage::{Tx, people};
@@ -78,6 +79,21 @@ pub async fn end_session(deps: &Deps, actor: &Actor, person: &PersonId, id: &Ses
 pub async fn tokens(deps: &Deps, actor: &Actor, person: &PersonId) -> Result<Vec<ApiToken>> {
     may_read(deps, actor, person).await?;
     Ok(api_tokens::of_person(&mut &deps.db, person).await?)
+}
+
+/// A page of them, newest first, before the token `after` if one is given.
+///
+/// # Errors
+/// Refused: `not_found`, `right.missing`.
+pub async fn tokens_page(
+    deps: &Deps,
+    actor: &Actor,
+    person: &PersonId,
+    after: Option<&ApiTokenId>,
+    limit: i64,
+) -> Result<Page<ApiToken>> {
+    may_read(deps, actor, person).await?;
+    Ok(api_tokens::page_of_person(&mut &deps.db, person, after, limit).await?)
 }
 
 /// What a person allowed applications, by name of the application.

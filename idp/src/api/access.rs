@@ -112,6 +112,16 @@ enum Proposed {
         #[schema(format = "uuid")]
         person: String,
     },
+    /// A person is active again.
+    EnablePerson {
+        #[schema(format = "uuid")]
+        person: String,
+    },
+    /// A Space goes.
+    RemoveSpace {
+        #[schema(format = "uuid")]
+        space: String,
+    },
     /// A group goes.
     DeleteGroup {
         #[schema(format = "uuid")]
@@ -153,6 +163,8 @@ fn proposed(body: &Proposed, ctx: &Ctx) -> Result<ProposedChange, Problem> {
         Proposed::ChangeGrant { grant: g, when } => ProposedChange::ChangeGrant { grant: grant(g)?, span: when.span(ctx)? },
         Proposed::RevokeGrant { grant: g } => ProposedChange::RevokeGrant { grant: grant(g)? },
         Proposed::DisablePerson { person } => ProposedChange::DisablePerson { person: parse_id(person, "person", ctx)? },
+        Proposed::EnablePerson { person } => ProposedChange::EnablePerson { person: parse_id(person, "person", ctx)? },
+        Proposed::RemoveSpace { space: s } => ProposedChange::RemoveSpace { space: space(s)? },
         Proposed::DeleteGroup { group: g } => ProposedChange::DeleteGroup { group: group(g)? },
         Proposed::PublishGroup { space: s, group: g } => ProposedChange::PublishGroup { space: space(s)?, group: group(g)? },
         Proposed::UnpublishGroup { space: s, group: g } => ProposedChange::UnpublishGroup { space: space(s)?, group: group(g)? },

@@ -1,10 +1,10 @@
 //! Agents of Spaces: status, enrolment codes, revocation, adoption and sweep decisions.
 
-use super::shape::{Answer, List, Problems, done, of, ok, time, time_or};
+use super::shape::{Answer, List, Part, Problems, done, of, ok, time, time_or};
 use crate::accounts::{agent_status, agents};
 use crate::core::ids::{PersonId, SpaceId};
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path};
+use crate::http::{Ctx, Json, Path, Query};
 use crate::login::Token;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -184,9 +184,16 @@ struct Adoption {
 }
 
 /// Accounts of a Space that may be somebody's: nobody is matched silently.
-#[utoipa::path(get, operation_id = "list_adoptions", path = "/spaces/{id}/adoptions", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Adoption>), Problems))]
-async fn adoptions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
-    let rows = agents::adoptions(&deps, &actor, &id).await.map_err(of(&ctx))?;
+#[utoipa::path(get, operation_id = "list_adoptions", path = "/spaces/{id}/adoptions", tag = "agents", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<Adoption>), Problems))]
+async fn adoptions(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<SpaceId>,
+    Query(part): Query<Part>,
+) -> Answer {
+    let (after, limit): (Option<PersonId>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = agents::adoptions_page(&deps, &actor, &id, false, after.as_ref(), limit).await.map_err(of(&ctx))?;
     let shape = |a: agents::Adoption| Adoption {
         person: a.person.to_string(),
         person_name: a.person_name,
@@ -195,7 +202,7 @@ async fn adoptions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path
         decided_by: a.decided_by,
         done: a.done,
     };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::page(page, |a| a.person.clone(), shape))
 }
 
 /// What to do about the accounts.
@@ -259,16 +266,24 @@ struct Sweep {
 }
 
 /// Teams that wait for a one-time confirmation.
-#[utoipa::path(get, operation_id = "list_sweeps", path = "/spaces/{id}/sweeps", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Sweep>), Problems))]
-async fn sweeps(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
-    let rows = agents::sweeps(&deps, &actor, &id).await.map_err(of(&ctx))?;
+#[utoipa::path(get, operation_id = "list_sweeps", path = "/spaces/{id}/sweeps", tag = "agents", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<Sweep>), Problems))]
+async fn sweeps(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<SpaceId>,
+    Query(part): Query<Part>,
+) -> Answer {
+    let (after, limit): (Option<String>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let after = after.unwrap_or_default();
+    let page = agents::sweeps_page(&deps, &actor, &id, &after, limit).await.map_err(of(&ctx))?;
     let shape = |s: agents::Sweep| Sweep {
         team: s.candidate.team,
         team_name: s.candidate.team_name,
         people: s.candidate.people,
         confirmed_by: s.confirmed_by,
     };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::page(page, |s| s.candidate.team.clone(), shape))
 }
 
 /// The people that you saw in the list.

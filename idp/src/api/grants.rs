@@ -2,13 +2,13 @@
 
 use super::people::Made;
 use super::shape::{
-    Answer, Holds, List, Problems, SubjectRef, When, created, done, missing, of, ok, read, refused, tagged, time,
+    Answer, Holds, List, Problems, Search, SubjectRef, When, created, done, missing, of, ok, read, refused, tagged, time,
 };
 use crate::accounts::grants as cases;
 use crate::core::ids::{GrantId, SpaceId};
 use crate::core::policy::Act;
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path, etag};
+use crate::http::{Ctx, Json, Path, Query, etag};
 use crate::login::Token;
 use crate::storage::grants;
 use axum::extract::State;
@@ -65,12 +65,20 @@ impl From<grants::GrantRow> for Grant {
     }
 }
 
-/// Grants of a Space.
-#[utoipa::path(get, operation_id = "list_grants", path = "/spaces/{id}/grants", tag = "grants", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Grant>), Problems))]
-async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+/// Grants of a Space, those to people after those to groups, by name.
+#[utoipa::path(get, operation_id = "list_grants", path = "/spaces/{id}/grants", tag = "grants", params(("id" = String, Path, format = "uuid"), Search), responses((status = 200, body = List<Grant>), Problems))]
+async fn list(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<SpaceId>,
+    Query(search): Query<Search>,
+) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
-    let rows = grants::of_space(&mut &deps.db, &id).await.map_err(read(&ctx))?;
-    ok(List::whole(rows.into_iter().map(Grant::from).collect()))
+    let (part, q) = search.parts(&ctx)?;
+    let (after, limit) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = grants::page_of_space(&mut &deps.db, &id, q.as_deref(), after.as_ref(), limit).await.map_err(read(&ctx))?;
+    ok(List::page(page, grants::GrantRow::cursor, Grant::from))
 }
 
 /// A new grant.

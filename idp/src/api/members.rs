@@ -1,13 +1,13 @@
 //! `/groups/{id}/members`: assertions of membership.
 
-use super::shape::{Answer, Holds, List, Problems, SubjectRef, When, done, id as parse_id, of, ok, read, refused, time};
+use super::shape::{Answer, Holds, List, Problems, Search, SubjectRef, When, done, id as parse_id, of, ok, read, refused, time};
 use crate::accounts::memberships as cases;
 use crate::core::Refusal;
 use crate::core::directory::Subject;
 use crate::core::ids::GroupId;
 use crate::core::policy::Act;
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path, Problem};
+use crate::http::{Ctx, Json, Path, Problem, Query};
 use crate::login::Token;
 use crate::storage::memberships;
 use axum::extract::State;
@@ -39,11 +39,19 @@ struct Member {
     created_by: String,
 }
 
-/// Direct members of a group.
-#[utoipa::path(get, operation_id = "list_members", path = "/groups/{id}/members", tag = "groups", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Member>), Problems))]
-async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GroupId>) -> Answer {
+/// Direct members of a group, people after groups, by name. Somebody may be in it by several sources.
+#[utoipa::path(get, operation_id = "list_members", path = "/groups/{id}/members", tag = "groups", params(("id" = String, Path, format = "uuid"), Search), responses((status = 200, body = List<Member>), Problems))]
+async fn list(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<GroupId>,
+    Query(search): Query<Search>,
+) -> Answer {
     actor.may(&Act::ReadGroup(id.clone())).map_err(refused(&ctx))?;
-    let rows = memberships::of_group(&mut &deps.db, &id).await.map_err(read(&ctx))?;
+    let (part, q) = search.parts(&ctx)?;
+    let (after, limit) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = memberships::page_of_group(&mut &deps.db, &id, q.as_deref(), after.as_ref(), limit).await.map_err(read(&ctx))?;
     let shape = |m: memberships::Membership| Member {
         member: SubjectRef::from(&m.assertion.member),
         name: m.name,
@@ -52,7 +60,7 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id):
         created_at: time(m.created_at),
         created_by: m.created_by,
     };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::page(page, memberships::Membership::cursor, shape))
 }
 
 fn subject(kind: &str, id: &str, ctx: &Ctx) -> Result<Subject, Problem> {

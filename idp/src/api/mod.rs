@@ -20,12 +20,14 @@ mod rights;
 mod shape;
 mod sign_ins;
 mod spaces;
+mod strict;
 mod tokens;
 
 use crate::deps::Deps;
 use crate::http::{Ctx, Problem};
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa::openapi::RefOr;
@@ -93,8 +95,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 /// `/api/v1/…`.
-pub fn routes() -> Router<Deps> {
+pub fn routes(deps: &Deps) -> Router<Deps> {
     let (router, document) = all().split_for_parts();
+    let router = router.route_layer(from_fn_with_state(strict::Known::new(deps, &document), strict::refuse));
     let text: std::sync::Arc<str> = document.to_json().unwrap_or_default().into();
     let served = get(move || {
         let text = text.clone();

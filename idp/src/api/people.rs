@@ -311,13 +311,20 @@ struct EmailAddress {
 }
 
 /// Addresses of a person.
-#[utoipa::path(get, operation_id = "list_emails", path = "/people/{id}/emails", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<EmailAddress>), Problems))]
-async fn list_emails(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
+#[utoipa::path(get, operation_id = "list_emails", path = "/people/{id}/emails", tag = "people", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<EmailAddress>), Problems))]
+async fn list_emails(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<PersonId>,
+    Query(part): Query<Part>,
+) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
-    let rows = emails::of_person(&mut &deps.db, &id).await.map_err(read(&ctx))?;
+    let (after, limit): (Option<String>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = emails::page_of_person(&mut &deps.db, &id, &after.unwrap_or_default(), limit).await.map_err(read(&ctx))?;
     let shape =
         |e: emails::EmailRow| EmailAddress { id: e.id.to_string(), address: e.address, verified_at: time_or(e.verified_at) };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::page(page, |e| e.address_key.clone(), shape))
 }
 
 /// A new address.

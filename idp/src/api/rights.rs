@@ -1,12 +1,13 @@
 //! `/rights`: who administers what in ODCM.
 
 use super::people::Made;
-use super::shape::{Answer, List, Problems, created, done, id as parse_id, instant, of, ok, read, refused, time, time_or};
+use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, instant, of, ok, read, refused, time, time_or};
 use crate::accounts::rights as cases;
 use crate::core::ids::{PersonId, RightId};
 use crate::core::policy::{Act, Right, Role, Scope};
+use crate::core::text::fold;
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path, Problem};
+use crate::http::{Ctx, Json, Path, Problem, Query};
 use crate::login::Token;
 use crate::storage::rights;
 use axum::extract::State;
@@ -102,12 +103,13 @@ fn shape(row: rights::RightRow) -> RightOut {
     }
 }
 
-/// All rights.
-#[utoipa::path(get, operation_id = "list_rights", path = "/rights", tag = "rights", responses((status = 200, body = List<RightOut>), Problems))]
-async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer {
+/// All rights, by name of the person.
+#[utoipa::path(get, operation_id = "list_rights", path = "/rights", tag = "rights", params(Part), responses((status = 200, body = List<RightOut>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(part): Query<Part>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
-    let rows = rights::all(&mut &deps.db).await.map_err(read(&ctx))?;
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    let after: Option<(String, RightId)> = part.after(&ctx)?;
+    let page = rights::page(&mut &deps.db, after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
+    ok(List::page(page, |r| (fold(&r.person_name), r.id.clone()), shape))
 }
 
 /// A right to give.

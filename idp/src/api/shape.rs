@@ -170,6 +170,33 @@ impl Part {
     }
 }
 
+/// Which part of a list, of what fits a text.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Search {
+    /// Items per page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(default)]
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    #[serde(default)]
+    after: Option<String>,
+    /// Part of the name.
+    #[param(max_length = 200)]
+    #[serde(default)]
+    q: Option<String>,
+}
+
+impl Search {
+    /// Which part, and the text.
+    pub(super) fn parts(self, ctx: &Ctx) -> Result<(Part, Option<String>), Problem> {
+        let q = bounded(self.q, "q", 200, ctx)?.filter(|text| !text.is_empty());
+        Ok((Part { limit: self.limit, after: self.after }, q))
+    }
+}
+
 /// A cursor from the key of the last item.
 pub(super) fn cursor(key: impl Serialize) -> String {
     B64.encode(serde_json::to_vec(&key).unwrap_or_default())

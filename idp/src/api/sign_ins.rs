@@ -1,14 +1,14 @@
 //! `/people/{id}/identities`, `/sessions`, `/tokens`, `/consents`: how a person signs in, and ending one of them.
 
 use super::people::Made;
-use super::shape::{Answer, List, Problems, created, done, id as parse_id, of, ok, read, refused, time, time_or};
+use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, of, ok, read, refused, time, time_or};
 use super::tokens::TokenOut;
 use crate::accounts::identities::{self, NewIdentity};
 use crate::accounts::{people, sign_ins};
-use crate::core::ids::{ClientId, IdentityId, PersonId, SessionId};
+use crate::core::ids::{ApiTokenId, ClientId, IdentityId, PersonId, SessionId};
 use crate::core::policy::Act;
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path};
+use crate::http::{Ctx, Json, Path, Query};
 use crate::login::Token;
 use crate::storage::{consent, emails, sessions};
 use axum::extract::State;
@@ -180,11 +180,18 @@ async fn end_session(
     done()
 }
 
-/// API tokens of a person, revoked and expired ones included. `DELETE /tokens/{id}` revokes one.
-#[utoipa::path(get, operation_id = "list_tokens_of_person", path = "/people/{id}/tokens", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<TokenOut>), Problems))]
-async fn list_tokens(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
-    let rows = sign_ins::tokens(&deps, &actor, &id).await.map_err(of(&ctx))?;
-    ok(List::whole(rows.into_iter().map(TokenOut::from).collect()))
+/// API tokens of a person, newest first, revoked and expired ones included. `DELETE /tokens/{id}` revokes one.
+#[utoipa::path(get, operation_id = "list_tokens_of_person", path = "/people/{id}/tokens", tag = "people", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<TokenOut>), Problems))]
+async fn list_tokens(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<PersonId>,
+    Query(part): Query<Part>,
+) -> Answer {
+    let (after, limit): (Option<ApiTokenId>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = sign_ins::tokens_page(&deps, &actor, &id, after.as_ref(), limit).await.map_err(of(&ctx))?;
+    ok(List::page(page, |t| t.id.clone(), TokenOut::from))
 }
 
 /// What a person allowed an application.

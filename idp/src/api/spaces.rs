@@ -292,11 +292,18 @@ struct GroupRef {
 }
 
 /// Groups published to a Space without granting entry.
-#[utoipa::path(get, operation_id = "list_published_groups", path = "/spaces/{id}/groups", tag = "spaces", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<GroupRef>), Problems))]
-async fn published(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+#[utoipa::path(get, operation_id = "list_published_groups", path = "/spaces/{id}/groups", tag = "spaces", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<GroupRef>), Problems))]
+async fn published(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<SpaceId>,
+    Query(part): Query<Part>,
+) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
-    let rows = spaces::published(&mut &deps.db, &id).await.map_err(read(&ctx))?;
-    ok(List::whole(rows.into_iter().map(|(id, name)| GroupRef { id: id.to_string(), name }).collect()))
+    let after: Option<(String, GroupId)> = part.after(&ctx)?;
+    let page = spaces::published_page(&mut &deps.db, &id, after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
+    ok(List::page(page, |(id, name)| (fold(name), id.clone()), |(id, name)| GroupRef { id: id.to_string(), name }))
 }
 
 /// Publish a group to a Space.
@@ -336,15 +343,22 @@ struct Binding {
 }
 
 /// Which groups stand in which teams of a Space.
-#[utoipa::path(get, operation_id = "list_bindings", path = "/spaces/{id}/bindings", tag = "spaces", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<Binding>), Problems))]
-async fn list_bindings(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
+#[utoipa::path(get, operation_id = "list_bindings", path = "/spaces/{id}/bindings", tag = "spaces", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<Binding>), Problems))]
+async fn list_bindings(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<SpaceId>,
+    Query(part): Query<Part>,
+) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
-    let rows = bindings::of_space(&mut &deps.db, &id).await.map_err(read(&ctx))?;
+    let after: Option<(String, String)> = part.after(&ctx)?;
+    let page = bindings::page(&mut &deps.db, &id, after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
     let shape = |b: bindings::BindingRow| Binding {
         team: b.team_id,
         group: b.group_key,
         detail: serde_json::from_str(&b.binding).unwrap_or_default(),
         reported_at: time(b.reported_at),
     };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::page(page, |b| (b.team_id.clone(), b.group_key.clone()), shape))
 }

@@ -1,13 +1,14 @@
-//! `/tokens`: API tokens of the caller; those of others are listed below `/people/{id}`. A token makes no tokens: people make theirs signed in, the host makes them with
+//! `/tokens`: API tokens of the caller; those of others are listed below `/people/{id}`. A token makes no tokens: people make
+//! theirs signed in, the host makes them with
 //! `odcm admin token`.
 
-use super::shape::{Answer, List, Problems, done, of, ok, read, time, time_or};
+use super::shape::{Answer, List, Part, Problems, done, of, ok, read, time, time_or};
 use crate::accounts::api_tokens as cases;
 use crate::core::Refusal;
 use crate::core::ids::{ApiTokenId, PersonId};
 use crate::core::policy::Actor;
 use crate::deps::Deps;
-use crate::http::{Ctx, Path, Problem};
+use crate::http::{Ctx, Path, Problem, Query};
 use crate::login::Token;
 use crate::storage::api_tokens;
 use axum::extract::State;
@@ -63,11 +64,13 @@ fn person<'a>(actor: &'a Actor, ctx: &Ctx) -> Result<&'a PersonId, Problem> {
     actor.person.as_ref().ok_or_else(|| Problem::from(Refusal::not_found("person")).of(ctx))
 }
 
-/// Your API tokens.
-#[utoipa::path(get, operation_id = "list_tokens", path = "/tokens", tag = "tokens", responses((status = 200, body = List<TokenOut>), Problems))]
-async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer {
-    let rows = api_tokens::of_person(&mut &deps.db, person(&actor, &ctx)?).await.map_err(read(&ctx))?;
-    ok(List::whole(rows.into_iter().map(TokenOut::from).collect()))
+/// Your API tokens, newest first.
+#[utoipa::path(get, operation_id = "list_tokens", path = "/tokens", tag = "tokens", params(Part), responses((status = 200, body = List<TokenOut>), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(part): Query<Part>) -> Answer {
+    let (after, limit): (Option<ApiTokenId>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let own = person(&actor, &ctx)?;
+    let page = api_tokens::page_of_person(&mut &deps.db, own, after.as_ref(), limit).await.map_err(read(&ctx))?;
+    ok(List::page(page, |t| t.id.clone(), TokenOut::from))
 }
 
 /// Revoke a token: one of yours, or of somebody over whom you have the right.

@@ -3,11 +3,13 @@
 use super::desk::{Answer, Desk, Fault, Input, url};
 use super::history::{self, Entry};
 use super::pick::time;
-use crate::core::ids::{AuditId, SpaceId};
+use super::space_field::{Meant, SpaceField};
+use crate::core::ids::AuditId;
 use crate::core::policy::Act;
-use crate::http::Query;
+use crate::http::{Problem, Query};
 use crate::pages::Page;
 use crate::storage::audit::Filter;
+use axum::http::StatusCode;
 use serde::Serialize;
 
 /// Kinds of objects that can be asked for.
@@ -27,10 +29,9 @@ const KINDS: [(&str, &str); 9] = [
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AuditPage {
     kinds: Vec<(&'static str, &'static str)>,
-    spaces: Vec<(String, String)>,
     kind: String,
     object: String,
-    space: String,
+    space: SpaceField,
     actor: String,
     action: String,
     from: String,
@@ -48,12 +49,12 @@ const FIELDS: [&str; 7] = ["kind", "object", "space", "actor", "action", "from",
 pub(super) async fn show(desk: Desk, Query(input): Query<Input>) -> Answer {
     desk.sees(&Act::ReadAudit)?;
     let text = |name: &str| input.get(name).chars().take(200).collect::<String>();
+    let (space, found) = SpaceField::read(&desk, input.get("space")).await?;
     let mut page = AuditPage {
         kinds: KINDS.to_vec(),
-        spaces: super::explain::choices(&desk).await?,
         kind: text("kind"),
         object: text("object"),
-        space: text("space"),
+        space,
         actor: text("actor"),
         action: text("action"),
         from: text("from"),
@@ -64,7 +65,7 @@ pub(super) async fn show(desk: Desk, Query(input): Query<Input>) -> Answer {
         first: None,
         filtered: FIELDS.iter().any(|name| input.filled(name).is_some()),
     };
-    match filter(&desk, &page, &input).await {
+    match filter(&desk, &page, &input, found).await {
         Ok(Some(filter)) => {
             let after = input.filled("after").and_then(|id| AuditId::parse(id).ok());
             if let Some((lines, more)) = history::read(&desk, &filter, after.as_ref(), 50).await? {
@@ -85,7 +86,7 @@ pub(super) async fn show(desk: Desk, Query(input): Query<Input>) -> Answer {
 }
 
 /// What to read; `None` when nobody is called what was typed as the actor.
-async fn filter(desk: &Desk, page: &AuditPage, input: &Input) -> Result<Option<Filter>, Fault> {
+async fn filter(desk: &Desk, page: &AuditPage, input: &Input, space: Meant) -> Result<Option<Filter>, Fault> {
     let some = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
     let actor = match page.actor.as_str() {
         "" => None,
@@ -94,10 +95,20 @@ async fn filter(desk: &Desk, page: &AuditPage, input: &Input) -> Result<Option<F
             None => return Ok(None),
         },
     };
+    let space = match space {
+        Meant::Nothing => None,
+        Meant::One(space) => Some(space.id),
+        Meant::Several(found) if found.is_empty() => return Ok(None),
+        Meant::Several(found) => {
+            let names: Vec<_> = found.into_iter().map(|s| s.name).collect();
+            let text = format!("Several Spaces have that in their name: {}. Write the whole name.", names.join(", "));
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "form.invalid", text).into());
+        }
+    };
     Ok(Some(Filter {
         object_kind: some(&page.kind),
         object_id: some(&page.object),
-        space: SpaceId::parse(&page.space).ok(),
+        space,
         actor,
         action: some(&page.action),
         from: time(input, "from")?,
@@ -108,12 +119,12 @@ async fn filter(desk: &Desk, page: &AuditPage, input: &Input) -> Result<Option<F
 impl Page for AuditPage {
     const TEMPLATE: &'static str = "admin/audit.html";
     fn samples() -> Vec<Self> {
+        let [many, few] = SpaceField::samples();
         let full = Self {
             kinds: KINDS.to_vec(),
-            spaces: vec![("x".into(), "Mars".into())],
             kind: "person".into(),
             object: "x".into(),
-            space: "x".into(),
+            space: few,
             actor: "ada".into(),
             action: "group.".into(),
             from: String::new(),
@@ -125,7 +136,7 @@ impl Page for AuditPage {
             filtered: true,
         };
         let bare = Self { lines: vec![], next: None, first: None, error: None, ..full.clone() };
-        vec![Self { filtered: false, ..bare.clone() }, bare, full]
+        vec![Self { filtered: false, space: many, ..bare.clone() }, bare, full]
     }
 }
 crate::page!(AuditPage);

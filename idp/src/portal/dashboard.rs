@@ -7,9 +7,13 @@ use crate::accounts::agent_status;
 use crate::core::Timestamp;
 use crate::core::policy::{Act, Scope};
 use crate::pages::Page;
-use crate::storage::{groups, people, spaces};
+use crate::storage::channel::Totals;
+use crate::storage::{groups, people};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+
+/// So many Spaces are listed, those that need something first; the figures are about all.
+const SHOWN: i64 = 50;
 
 #[derive(Clone, Debug, Serialize)]
 struct SpaceLine {
@@ -32,8 +36,9 @@ struct SpaceLine {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct DashboardLive {
     spaces: Vec<SpaceLine>,
-    connected: usize,
-    offline: usize,
+    total: i64,
+    connected: i64,
+    offline: i64,
     undecided: i64,
     failed: i64,
     may_enlist: bool,
@@ -53,20 +58,21 @@ pub(super) struct Dashboard {
 
 async fn read(desk: &Desk) -> Result<DashboardLive, Fault> {
     let overview = agent_status::overview(&desk.deps, desk.actor()).await?;
-    let rows = if desk.may(&Act::ReadAll) {
-        spaces::page(&mut desk.db(), None, None, 200).await?.items
+    let (totals, rows) = if desk.may(&Act::ReadAll) {
+        let (totals, rows) = agent_status::fleet(&desk.deps, desk.actor(), SHOWN).await?;
+        (Some(totals), rows)
     } else if desk.actor().rights.iter().any(|r| matches!(r.scope, Scope::Space(_))) {
-        own(desk).await?
+        (None, own(desk).await?.into_iter().map(|s| (s.id, s.name, s.base_url)).collect())
     } else {
-        Vec::new()
+        (None, Vec::new())
     };
-    let lines = rows.into_iter().map(|space| {
-        let o = overview.get(&space.id);
+    let lines = rows.into_iter().map(|(id, name, base_url)| {
+        let o = overview.get(&id);
         let (standing, tone) = standing(o);
         SpaceLine {
-            id: space.id.to_string(),
-            name: space.name,
-            base_url: space.base_url,
+            id: id.to_string(),
+            name,
+            base_url,
             standing,
             tone,
             enrolled: o.is_some_and(|o| o.enrolled),
@@ -80,11 +86,20 @@ async fn read(desk: &Desk) -> Result<DashboardLive, Fault> {
         }
     });
     let spaces: Vec<SpaceLine> = lines.collect();
-    Ok(DashboardLive {
-        connected: spaces.iter().filter(|s| s.connected).count(),
-        offline: spaces.iter().filter(|s| s.enrolled && !s.connected).count(),
-        undecided: spaces.iter().map(|s| s.undecided).sum(),
+    let count = |of: fn(&SpaceLine) -> bool| i64::try_from(spaces.iter().filter(|s| of(s)).count()).unwrap_or(i64::MAX);
+    let totals = totals.unwrap_or_else(|| Totals {
+        spaces: count(|_| true),
+        enrolled: count(|s| s.enrolled),
+        connected: count(|s| s.connected),
         failed: spaces.iter().map(|s| s.failed).sum(),
+        undecided: spaces.iter().map(|s| s.undecided).sum(),
+    });
+    Ok(DashboardLive {
+        total: totals.spaces,
+        connected: totals.connected,
+        offline: totals.enrolled - totals.connected,
+        undecided: totals.undecided,
+        failed: totals.failed,
         may_enlist: desk.may(&Act::ManageSpaces),
         spaces,
     })
@@ -134,13 +149,14 @@ impl Page for DashboardLive {
                 line("offline", "bad", true, false),
                 line("not enrolled", "", false, false),
             ],
+            total: 60,
             connected: 1,
             offline: 1,
             undecided: 2,
             failed: 1,
             may_enlist: true,
         };
-        let bare = Self { spaces: vec![], connected: 0, offline: 0, undecided: 0, failed: 0, may_enlist: true };
+        let bare = Self { spaces: vec![], total: 0, connected: 0, offline: 0, undecided: 0, failed: 0, may_enlist: true };
         vec![Self { may_enlist: false, ..bare.clone() }, bare, full]
     }
 }

@@ -6,7 +6,7 @@ use crate::core::Timestamp;
 use crate::core::access::{ClientDoor, View};
 use crate::core::difference::{Effect, Turn, difference};
 use crate::core::directory::{Facts, Span};
-use crate::core::ids::{PersonId, SpaceId};
+use crate::core::ids::PersonId;
 use crate::core::policy::Act;
 use crate::storage::directory;
 use serde::Serialize;
@@ -80,15 +80,6 @@ impl Effects {
 pub(super) async fn of(desk: &Desk, change: &ProposedChange) -> Result<Effects, Fault> {
     let facts = directory::everything(&mut desk.db()).await?;
     let after = access::apply(&facts, change)?;
-    Ok(between(desk, &facts, &after))
-}
-
-/// What it would do to forget a Space.
-pub(super) async fn of_removal(desk: &Desk, space: &SpaceId) -> Result<Effects, Fault> {
-    let facts = directory::everything(&mut desk.db()).await?;
-    let mut after = facts.clone();
-    after.grants.retain(|grant| grant.space != *space);
-    after.published.retain(|(published, _)| published != space);
     Ok(between(desk, &facts, &after))
 }
 

@@ -2,6 +2,7 @@
 
 use super::desk::{Answer, Desk, Fault, Input, url};
 use super::pick::subject;
+use super::space_field::{self, SpaceField};
 use crate::accounts::access;
 use crate::core::directory::{Facts, Subject};
 use crate::core::explain::{Edge, Explanation, Lack, Step, Way};
@@ -10,7 +11,7 @@ use crate::core::policy::Act;
 use crate::core::text::fold;
 use crate::http::Query;
 use crate::pages::Page;
-use crate::storage::{groups, people, spaces};
+use crate::storage::{groups, people};
 use serde::Serialize;
 
 /// Somebody whom a text may mean.
@@ -52,10 +53,11 @@ struct Told {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct ExplainPage {
     who: String,
-    space: String,
-    spaces: Vec<(String, String)>,
+    space: SpaceField,
     matches: Vec<Match>,
+    space_matches: Vec<Match>,
     nobody: bool,
+    no_space: bool,
     told: Option<Told>,
 }
 
@@ -82,8 +84,22 @@ pub(super) async fn meant(desk: &Desk, text: &str, with_groups: bool, with_peopl
         found.extend(page.items.into_iter().map(|p| (Subject::Person(p.id), p.display_name, p.username)));
     }
     if with_groups {
+        if let Some(id) = groups::by_name(db, &fold(text)).await? {
+            if !with_people {
+                let name = super::pick::named(desk, &Subject::Group(id.clone())).await?;
+                return Ok(Meant::One(Subject::Group(id), name));
+            }
+            if let Some(group) = groups::find(db, &id).await? {
+                found.push((Subject::Group(id), group.name, "group".to_owned()));
+            }
+        }
         let page = groups::page(db, Some(text), None, 10).await?;
-        found.extend(page.items.into_iter().map(|g| (Subject::Group(g.id), g.name, "group".to_owned())));
+        for group in page.items {
+            let subject = Subject::Group(group.id);
+            if found.iter().all(|(other, ..)| *other != subject) {
+                found.push((subject, group.name, "group".to_owned()));
+            }
+        }
     }
     let exact = found.iter().filter(|(_, name, _)| fold(name) == fold(text)).count();
     if exact == 1 {
@@ -98,22 +114,22 @@ pub(super) async fn meant(desk: &Desk, text: &str, with_groups: bool, with_peopl
     }
 }
 
-/// All Spaces, for a choice.
-pub(super) async fn choices(desk: &Desk) -> Result<Vec<(String, String)>, Fault> {
-    let page = spaces::page(&mut desk.db(), None, None, 500).await?;
-    Ok(page.items.into_iter().map(|s| (s.id.to_string(), s.name)).collect())
-}
-
 /// `GET /admin/explain`.
 pub(super) async fn show(desk: Desk, Query(input): Query<Input>) -> Answer {
     desk.sees(&Act::Explain)?;
-    let mut page = ExplainPage {
-        who: input.get("who").chars().take(200).collect(),
-        space: input.get("space").into(),
-        spaces: choices(&desk).await?,
-        ..ExplainPage::default()
+    let (space, found) = SpaceField::read(&desk, input.get("space")).await?;
+    let mut page = ExplainPage { who: input.get("who").chars().take(200).collect(), space, ..ExplainPage::default() };
+    let asked = page.who.clone();
+    let (space, key) = match found {
+        space_field::Meant::One(space) => (Some(space.id.clone()), space.id.to_string()),
+        space_field::Meant::Nothing => (None, String::new()),
+        space_field::Meant::Several(found) => {
+            page.no_space = found.is_empty();
+            let link = |space: &SpaceId| url("/admin/explain", &[("who", asked.as_str()), ("space", space.as_str())]);
+            page.space_matches = found.into_iter().map(|s| Match { href: link(&s.id), name: s.name, sub: s.base_url }).collect();
+            (None, input.get("space").to_owned())
+        }
     };
-    let space = SpaceId::parse(&page.space).ok();
     if !page.who.is_empty() {
         match meant(&desk, &page.who, false, true).await? {
             Meant::One(Subject::Person(person), name) => {
@@ -125,7 +141,7 @@ pub(super) async fn show(desk: Desk, Query(input): Query<Input>) -> Answer {
             Meant::One(..) => page.nobody = true,
             Meant::Several(found) => {
                 page.nobody = found.is_empty();
-                let link = |key: String| url("/admin/explain", &[("who", key.as_str()), ("space", page.space.as_str())]);
+                let link = |who: String| url("/admin/explain", &[("who", who.as_str()), ("space", key.as_str())]);
                 page.matches = found
                     .into_iter()
                     .map(|(subject, name, sub)| Match { href: link(super::pick::subject_text(&subject)), name, sub })
@@ -240,7 +256,9 @@ impl Page for ExplainPage {
             ways: vec![way.clone()],
             teams: if yes { vec![("Developers".into(), "Deployers".into())] } else { vec![] },
         };
-        let page = Self { who: "Bob".into(), space: "x".into(), spaces: vec![("x".into(), "Mars".into())], ..Self::default() };
+        let [many, few] = SpaceField::samples();
+        let page = Self { who: "Bob".into(), space: few, ..Self::default() };
+        let space_matches = vec![Match { href: "/admin/explain".into(), name: "Mars".into(), sub: "https://mars".into() }];
         vec![
             Self { told: Some(told(true)), ..page.clone() },
             Self { told: Some(told(false)), ..page.clone() },
@@ -248,7 +266,9 @@ impl Page for ExplainPage {
                 matches: vec![Match { href: "/admin/explain".into(), name: "Bob".into(), sub: "bob".into() }],
                 ..page.clone()
             },
-            Self { nobody: true, ..page },
+            Self { nobody: true, ..page.clone() },
+            Self { no_space: true, space: many.clone(), ..page.clone() },
+            Self { space_matches, space: many, ..page },
             Self::default(),
         ]
     }

@@ -5,7 +5,7 @@ use super::desk::{Answer, Desk, Fault, Input, Post};
 use super::effects::SpanView;
 use super::form::{Field, FormPage};
 use super::history::{self, Entry};
-use super::list::Part;
+use super::list::{PAGE, Pager, searched, subjects_after, subjects_last};
 use super::pick::subject_text;
 use crate::accounts::access::ProposedChange;
 use crate::accounts::groups::{self as cases, EditGroup};
@@ -100,8 +100,9 @@ pub(super) struct GroupPage {
     description: String,
     external: Option<(String, String)>,
     created_at: Timestamp,
+    q: String,
     members: Vec<Member>,
-    part: Part,
+    pager: Pager,
     parents: Vec<Member>,
     doors: Vec<Door>,
     teams: Vec<Team>,
@@ -120,9 +121,10 @@ pub(super) async fn load(desk: &Desk, id: &GroupId) -> Result<Group, Fault> {
 pub(super) async fn show(desk: Desk, Path(id): Path<GroupId>, Query(input): Query<Input>) -> Answer {
     let group = load(&desk, &id).await?;
     let (db, now) = (&mut desk.db(), desk.now());
-    let rows = memberships::of_group(db, &id).await?;
-    let (rows, part) = Part::of(rows, &input, &format!("/admin/groups/{id}"), |row| row.name.clone());
-    let members = rows.into_iter().map(|row| Member::of(row, &desk, &id)).collect();
+    let (q, text) = searched(&input);
+    let page = memberships::page_of_group(db, &id, text.as_deref(), subjects_after(&input).as_ref(), PAGE).await?;
+    let last = page.items.last().filter(|_| page.more).map(|row| subjects_last(row.cursor()));
+    let members = page.items.into_iter().map(|row| Member::of(row, &desk, &id)).collect();
     let as_member = Subject::Group(id.clone());
     let parents = memberships::of_member(db, &as_member).await?.into_iter().map(|row| parent(row, &desk)).collect();
     let link = |space: &crate::core::ids::SpaceId| {
@@ -148,8 +150,9 @@ pub(super) async fn show(desk: Desk, Path(id): Path<GroupId>, Query(input): Quer
         Some(Team { href: link(&space), space: name, team, administrative, managed, message })
     });
     desk.page(&GroupPage {
+        q,
+        pager: Pager::new(&desk, &input, &["q"], ("key", "after"), last),
         members,
-        part,
         parents,
         doors,
         teams: teams.collect(),
@@ -221,11 +224,26 @@ async fn try_save(desk: &Desk, id: &GroupId, input: &Input) -> Result<(), Fault>
 
 async fn ask_delete(desk: &Desk, group: &Group) -> Result<Confirm, Fault> {
     let here = format!("/admin/groups/{}", group.id);
-    let ask = Confirm::new(&format!("Delete the group {}?", group.name), &format!("{here}/delete"), "Delete group")
+    let uses = groups::uses(&mut desk.db(), &group.id).await?;
+    let count = |n: i64, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+    let goes = [
+        count(uses.members, "member", "members"),
+        count(uses.parents, "place in another group", "places in other groups"),
+        count(uses.grants, "grant", "grants"),
+        count(uses.published, "publication to a Space", "publications to Spaces"),
+        count(uses.rights, "right over it", "rights over it"),
+    ];
+    let text = format!(
+        "With it go {}. Teams in Spaces that name its id are emptied of people who were there because of it.",
+        goes.join(", ")
+    );
+    let mut ask = Confirm::new(&format!("Delete the group {}?", group.name), &format!("{here}/delete"), "Delete group")
         .danger()
-        .text("Its members, grants, publications and rights go with it. Teams in Spaces that name its id are emptied of people who were there because of it.")
-        .under(&[("Groups", "/admin/groups"), (&group.name, &here)])
-        .with("version", &group.version.to_string());
+        .text(&text);
+    if uses.clients > 0 {
+        ask = ask.warn("A client admits only members of this group. The group cannot be deleted before that is changed.");
+    }
+    let ask = ask.under(&[("Groups", "/admin/groups"), (&group.name, &here)]).with("version", &group.version.to_string());
     ask.trying(desk, &ProposedChange::DeleteGroup { group: group.id.clone() }).await
 }
 
@@ -265,8 +283,9 @@ impl Page for GroupPage {
             description: "Who writes software.".into(),
             external: Some(("entra".into(), "x".into())),
             created_at: Timestamp(1),
+            q: "b".into(),
+            pager: Pager::sample(),
             members: vec![Member::sample("person"), Member::sample("group")],
-            part: Part::sample(),
             parents: vec![Member::sample("group")],
             doors: vec![door(true), Door { href: None, ..door(false) }],
             teams: vec![team(true), team(false)],
@@ -277,8 +296,9 @@ impl Page for GroupPage {
         let bare = Self {
             external: None,
             description: String::new(),
+            q: String::new(),
+            pager: Pager::default(),
             members: vec![],
-            part: Part::default(),
             parents: vec![],
             doors: vec![],
             teams: vec![],
@@ -287,8 +307,8 @@ impl Page for GroupPage {
             may_manage: false,
             ..full.clone()
         };
-        let none = Self { part: Part::sample(), ..bare.clone() };
-        vec![Self { may_members: true, history: Some(vec![]), ..bare.clone() }, none, bare, full]
+        let nothing_found = Self { members: vec![], pager: Pager::default(), ..full.clone() };
+        vec![Self { may_members: true, history: Some(vec![]), ..bare.clone() }, bare, nothing_found, full]
     }
 }
 crate::page!(GroupPage);

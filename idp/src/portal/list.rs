@@ -1,54 +1,12 @@
 //! A list as a page: search, filter, rows, pages by cursor, and what to do when there is nothing.
 
 use super::desk::{Desk, Input, url};
-use crate::core::text::fold;
 use crate::pages::Page;
+use crate::storage::page::After;
 use serde::Serialize;
 
 /// Rows on a page.
 pub(super) const PAGE: i64 = 50;
-
-/// A part of a list that is shown on the page of its owner: those that fit a search, page by page.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Part {
-    pub(super) q: String,
-    /// `51–100 of 1200`, when they are not all on the page.
-    pub(super) text: String,
-    pub(super) next: Option<String>,
-    pub(super) first: Option<String>,
-    /// All there are, without the search.
-    pub(super) total: usize,
-}
-
-impl Part {
-    /// Takes from `items` those in whose `name` the search `q` of the request is found, a page of them from `skip` on.
-    /// `path` is where the page stands.
-    pub(super) fn of<T>(items: Vec<T>, input: &Input, path: &str, name: impl Fn(&T) -> String) -> (Vec<T>, Self) {
-        let most = usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let q: String = input.get("q").chars().take(200).collect();
-        let (total, wanted) = (items.len(), fold(&q));
-        let found: Vec<T> = items.into_iter().filter(|item| fold(&name(item)).contains(&wanted)).collect();
-        let count = found.len();
-        let skip = input.get("skip").parse::<usize>().unwrap_or(0).min(count);
-        let shown: Vec<T> = found.into_iter().skip(skip).take(most).collect();
-        let end = skip.saturating_add(shown.len());
-        let at = |skip: usize| url(path, &[("q", q.as_str()), ("skip", &skip.to_string())]);
-        let text = if skip > 0 || end < count { format!("{}–{end} of {count}", skip.saturating_add(1)) } else { String::new() };
-        let next = (end < count).then(|| at(end));
-        let first = (skip > 0).then(|| url(path, &[("q", q.as_str())]));
-        (shown, Self { text, next, first, total, q })
-    }
-    /// For samples: a page in the middle.
-    pub(super) fn sample() -> Self {
-        Self {
-            q: "b".into(),
-            text: "51–100 of 120".into(),
-            next: Some("/admin/x?skip=100".into()),
-            first: Some("/admin/x".into()),
-            total: 300,
-        }
-    }
-}
 
 /// What stands in a column.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -98,6 +56,56 @@ pub(super) struct Choice {
     pub(super) label: &'static str,
     pub(super) value: String,
     pub(super) options: Vec<(&'static str, &'static str)>,
+}
+
+/// Links to other pages of one list among others on a page.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Pager {
+    pub(super) first: Option<String>,
+    pub(super) next: Option<String>,
+}
+
+impl Pager {
+    /// `own` are the names of the two parts of the list's cursor in the query, `last` is the cursor of the last row shown if
+    /// there are more; the parameters named in `keep` stay.
+    pub(super) fn new(
+        desk: &Desk,
+        input: &Input,
+        keep: &[&'static str],
+        own: (&'static str, &'static str),
+        last: Option<(String, String)>,
+    ) -> Self {
+        let path = desk.ctx.path.split('?').next().unwrap_or_default();
+        let kept: Vec<(&str, &str)> = keep.iter().map(|name| (*name, input.get(name))).collect();
+        let next = last.map(|(key, after)| {
+            let cursor = [(own.0, key.as_str()), (own.1, after.as_str())];
+            url(path, &[kept.as_slice(), cursor.as_slice()].concat())
+        });
+        Self { first: input.filled(own.1).map(|_| url(path, &kept)), next }
+    }
+    pub(super) fn sample() -> Self {
+        Self { first: Some("/admin/x".into()), next: Some("/admin/x?after=y".into()) }
+    }
+}
+
+/// A text to search for, as typed; `None` when there is none.
+pub(super) fn searched(input: &Input) -> (String, Option<String>) {
+    let q: String = input.get("q").chars().take(200).collect();
+    let text = Some(q.clone()).filter(|q| !q.is_empty());
+    (q, text)
+}
+
+/// The cursor of a list of people and groups, from `key` and `after` (`kind:id:source`).
+pub(super) fn subjects_after(input: &Input) -> Option<After> {
+    let mut parts = input.filled("after")?.splitn(3, ':').map(str::to_owned);
+    let (kind, id, source) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
+    Some(After { kind, key: input.get("key").into(), id, source })
+}
+
+/// The two parts of that cursor.
+pub(super) fn subjects_last(after: After) -> (String, String) {
+    let After { kind, key, id, source } = after;
+    (key, if source.is_empty() { format!("{kind}:{id}") } else { format!("{kind}:{id}:{source}") })
 }
 
 /// The page.

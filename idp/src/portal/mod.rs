@@ -35,6 +35,7 @@ mod space;
 mod space_access;
 mod space_decisions;
 mod space_events;
+mod space_field;
 mod space_settings;
 mod spaces;
 mod tokens;
@@ -65,7 +66,7 @@ fn of_people() -> Router<Deps> {
         .route("/admin/people/{id}", get(one::show))
         .route("/admin/people/{id}/edit", get(act::edit).post(act::save))
         .route("/admin/people/{id}/disable", get(act::disabling).post(act::disable))
-        .route("/admin/people/{id}/enable", post(act::enable))
+        .route("/admin/people/{id}/enable", get(act::enabling).post(act::enable))
         .route("/admin/people/{id}/link", get(act::linking).post(act::link))
         .route("/admin/people/{id}/groups/add", get(act::joining))
         .route("/admin/people/{id}/sessions", get(act::ending).post(act::end))
@@ -125,6 +126,7 @@ fn of_system() -> Router<Deps> {
         .route("/admin/audit", get(audit::show))
         .route("/admin/rights", get(rights::list))
         .route("/admin/rights/give", get(rights::pick))
+        .route("/admin/rights/scope", get(rights::scope))
         .route("/admin/rights/new", get(rights::new).post(rights::give))
         .route("/admin/rights/{id}/take", get(rights::taking).post(rights::take))
         .route("/admin/tokens", get(tokens::list))

@@ -15,7 +15,7 @@ use crate::core::policy::Act;
 use crate::core::text::{DisplayName, Email, Username};
 use crate::http::{Path, Query};
 use crate::pages;
-use crate::storage::people::Person;
+use crate::storage::people::{self, Person};
 use crate::storage::{credentials, emails as stored};
 
 fn here(person: &Person) -> String {
@@ -88,12 +88,43 @@ pub(super) async fn disable(Path(id): Path<PersonId>, post: Post) -> Answer {
     }
 }
 
+async fn ask_enable(desk: &Desk, person: &Person, reason: &str) -> Result<Confirm, Fault> {
+    let reasons = people::disabled(&mut desk.db(), &person.id).await?;
+    if reasons.iter().all(|r| r.reason != reason) {
+        return Err(Fault::gone());
+    }
+    let name = &person.display_name;
+    let last = reasons.len() == 1;
+    let (title, submit) = if last {
+        (format!("Enable {name}?"), "Enable")
+    } else {
+        (format!("Take the reason “{reason}” away from {name}?"), "Remove reason")
+    };
+    let ask = Confirm::new(&title, &format!("{}/enable", here(person)), submit)
+        .with("reason", reason)
+        .under(&[("People", "/admin/people"), (name, &here(person))]);
+    if !last {
+        return Ok(ask.text("There are other reasons, so the person stays disabled: nothing else changes."));
+    }
+    let text = "The person can sign in again. Sessions, tokens and API keys that ended do not come back.";
+    ask.text(text).trying(desk, &ProposedChange::EnablePerson { person: person.id.clone() }).await
+}
+
+/// `GET /admin/people/{id}/enable`: what taking a reason away does.
+pub(super) async fn enabling(desk: Desk, Path(id): Path<PersonId>, Query(input): Query<Input>) -> Answer {
+    let person = load(&desk, &id).await?;
+    desk.sees(&Act::ManagePeople)?;
+    desk.page(&ask_enable(&desk, &person, input.get("reason")).await?)
+}
+
 /// `POST /admin/people/{id}/enable`: takes one reason away.
 pub(super) async fn enable(Path(id): Path<PersonId>, post: Post) -> Answer {
     let Post { desk, input } = post;
     let person = load(&desk, &id).await?;
-    cases::enable(&desk.deps, desk.actor(), &id, input.get("reason")).await?;
-    desk.done(&here(&person), "enabled")
+    match cases::enable(&desk.deps, desk.actor(), &id, input.get("reason")).await {
+        Ok(_) => desk.done(&here(&person), "enabled"),
+        Err(error) => ask_enable(&desk, &person, input.get("reason")).await?.refused(&desk, error.into()),
+    }
 }
 
 fn ask_link(person: &Person, has_password: bool) -> Confirm {

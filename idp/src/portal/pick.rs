@@ -2,6 +2,7 @@
 //! step shows what it does.
 
 use super::desk::{Desk, Fault, Input};
+use super::list::searched;
 use crate::core::Timestamp;
 use crate::core::directory::{Span, Subject};
 use crate::core::ids::{GroupId, PersonId};
@@ -9,7 +10,7 @@ use crate::core::policy::Act;
 use crate::core::text::fold;
 use crate::http::Problem;
 use crate::pages::Page;
-use crate::storage::{groups, people};
+use crate::storage::{groups, people, spaces};
 use axum::http::StatusCode;
 use serde::Serialize;
 
@@ -36,6 +37,10 @@ pub(super) struct Pick {
     /// Where the choice leads.
     pub(super) next: String,
     pub(super) label: &'static str,
+    /// Name of the choice; empty: `who`.
+    pub(super) radio: &'static str,
+    /// Sent along with search and choice.
+    pub(super) hidden: Vec<(String, String)>,
     pub(super) with_span: bool,
     pub(super) q: String,
     pub(super) from: String,
@@ -118,6 +123,31 @@ impl Pick {
     }
 }
 
+impl Pick {
+    /// Looks for a Space or group by part of its name; offers everything as long as nothing was typed. For whoever may read
+    /// everything.
+    pub(super) async fn find_scope(mut self, desk: &Desk, input: &Input) -> Result<Self, Fault> {
+        let (q, text) = searched(input);
+        self.q = q;
+        self.wanted = "scopes";
+        self.cancel = self.trail.last().map(|(_, href)| href.clone()).unwrap_or_default();
+        let db = &mut desk.db();
+        if text.is_none() {
+            self.options.push(Found { value: "all".into(), name: "Everything".into(), sub: String::new(), kind: "all" });
+        }
+        let found = spaces::page(db, text.as_deref(), None, MOST).await?;
+        self.more |= found.more;
+        let space = |s: spaces::Space| Found { value: format!("space:{}", s.id), name: s.name, sub: s.base_url, kind: "Space" };
+        self.options.extend(found.items.into_iter().map(space));
+        let found = groups::page(db, text.as_deref(), None, MOST).await?;
+        self.more |= found.more;
+        let group =
+            |g: groups::Group| Found { value: format!("group:{}", g.id), name: g.name, sub: g.description, kind: "group" };
+        self.options.extend(found.items.into_iter().map(group));
+        Ok(self)
+    }
+}
+
 fn wrong(field: &'static str, text: &str) -> Fault {
     Fault(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "form.invalid", text).field(field))
 }
@@ -187,7 +217,14 @@ impl Page for Pick {
         let none = Self { options: vec![], exact: true, with_span: false, ..page.clone() };
         let of = |wanted| [Self { q: String::new(), wanted, ..none.clone() }, Self { wanted, ..none.clone() }];
         let mut pages: Vec<Self> = ["people", "groups", "both"].into_iter().flat_map(of).collect();
-        pages.extend([Self { exact: false, wanted: "both", ..none }, page]);
+        let scopes = Self {
+            wanted: "scopes",
+            radio: "scope",
+            hidden: vec![("who".into(), "person:x".into())],
+            options: vec![option("all"), option("Space"), option("group")],
+            ..page.clone()
+        };
+        pages.extend([Self { exact: false, wanted: "both", ..none }, Self { options: vec![], ..scopes.clone() }, scopes, page]);
         pages
     }
 }

@@ -1,16 +1,19 @@
 //! Administrative rights: who runs what.
 
 use super::confirm::Confirm;
-use super::desk::{Answer, Desk, Fault, Input, Post};
+use super::desk::{Answer, Desk, Fault, Input, Post, url};
 use super::form::{Field, FormPage};
+use super::list::{PAGE, Pager};
 use super::pick::{Pick, What, subject, time};
 use crate::accounts::rights as cases;
 use crate::core::Timestamp;
 use crate::core::directory::Subject;
 use crate::core::ids::{GroupId, PersonId, RightId, SpaceId};
 use crate::core::policy::{Act, Right, Role, Scope};
+use crate::core::text::fold;
 use crate::http::{Path, Problem, Query};
-use crate::pages::Page;
+use crate::pages::{self, Page};
+use crate::storage::people::Person;
 use crate::storage::rights::{self, RightRow};
 use crate::storage::{groups, people, spaces};
 use axum::http::StatusCode;
@@ -88,6 +91,7 @@ pub(super) async fn view(desk: &Desk, row: RightRow) -> Result<RightView, Fault>
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct RightsPage {
     rights: Vec<RightView>,
+    pager: Pager,
     may: bool,
 }
 
@@ -97,13 +101,17 @@ fn manage() -> Act {
 }
 
 /// `GET /admin/rights`.
-pub(super) async fn list(desk: Desk) -> Answer {
+pub(super) async fn list(desk: Desk, Query(input): Query<Input>) -> Answer {
     desk.sees(&Act::ReadAll)?;
+    let after = input.filled("after").and_then(|id| RightId::parse(id).ok()).map(|id| (input.get("key").to_owned(), id));
+    let page = rights::page(&mut desk.db(), after.as_ref(), PAGE).await?;
+    let last = page.items.last().filter(|_| page.more).map(|row| (fold(&row.person_name), row.id.to_string()));
     let mut found = Vec::new();
-    for row in rights::all(&mut desk.db()).await? {
+    for row in page.items {
         found.push(view(&desk, row).await?);
     }
-    desk.page(&RightsPage { rights: found, may: desk.may(&manage()) })
+    let pager = Pager::new(&desk, &input, &[], ("key", "after"), last);
+    desk.page(&RightsPage { rights: found, pager, may: desk.may(&manage()) })
 }
 
 /// `GET /admin/rights/give`: find somebody.
@@ -111,19 +119,53 @@ pub(super) async fn pick(desk: Desk, Query(input): Query<Input>) -> Answer {
     desk.sees(&manage())?;
     let page = Pick {
         title: "Give a right".into(),
-        text: "Choose who gets it; role and scope come next.".into(),
+        text: "Choose who gets it; scope and role come next.".into(),
         trail: vec![("Rights".into(), "/admin/rights".into())],
         action: "/admin/rights/give".into(),
-        next: "/admin/rights/new".into(),
+        next: "/admin/rights/scope".into(),
         label: "Name, user name or e-mail address",
         ..Pick::default()
     };
     desk.page(&page.find(&desk, &input, What::People).await?)
 }
 
-async fn form(desk: &Desk, who: &str) -> Result<FormPage, Fault> {
+async fn person(desk: &Desk, who: &str) -> Result<Person, Fault> {
     let Subject::Person(id) = subject(who)? else { return Err(Fault::gone()) };
-    let person = people::find(&mut desk.db(), &id).await?.ok_or_else(Fault::gone)?;
+    people::find(&mut desk.db(), &id).await?.ok_or_else(Fault::gone)
+}
+
+/// `GET /admin/rights/scope`: everything, or find a Space or group.
+pub(super) async fn scope(desk: Desk, Query(input): Query<Input>) -> Answer {
+    desk.sees(&manage())?;
+    let person = person(&desk, input.get("who")).await?;
+    let page = Pick {
+        title: format!("Where shall the right of {} hold?", person.display_name),
+        text: "Over everything, or over one Space or group. The role comes next.".into(),
+        trail: vec![("Rights".into(), "/admin/rights".into())],
+        action: "/admin/rights/scope".into(),
+        next: "/admin/rights/new".into(),
+        label: "Name of a Space or group",
+        radio: "scope",
+        hidden: vec![("who".into(), input.get("who").into())],
+        ..Pick::default()
+    };
+    desk.page(&page.find_scope(&desk, &input).await?)
+}
+
+/// What a scope is called, if there is such a Space or group.
+async fn scope_name(desk: &Desk, scope: &Scope) -> Result<String, Fault> {
+    let db = &mut desk.db();
+    let name = match scope {
+        Scope::All => Some("everything".to_owned()),
+        Scope::Space(id) => spaces::find(db, id).await?.map(|s| format!("Space {}", s.name)),
+        Scope::Group(id) => groups::find(db, id).await?.map(|g| format!("group {}", g.name)),
+    };
+    name.ok_or_else(Fault::gone)
+}
+
+async fn form(desk: &Desk, input: &Input) -> Result<FormPage, Fault> {
+    let person = person(desk, input.get("who")).await?;
+    let scope = scope_name(desk, &parse_scope(input)?).await?;
     let option = |value: &str, text: &str| (value.to_owned(), text.to_owned());
     let roles = vec![
         option("auditor", "Auditor: reads what is in the scope, changes nothing"),
@@ -131,34 +173,41 @@ async fn form(desk: &Desk, who: &str) -> Result<FormPage, Fault> {
         option("group-admin", "Group administrator: who is in groups"),
         option("owner", "Owner: of everything, people and rights included; of one Space or group, what its administrator may"),
     ];
-    let mut scopes = vec![option("all", "Everything")];
-    for space in spaces::page(&mut desk.db(), None, None, 500).await?.items {
-        scopes.push((format!("space:{}", space.id), format!("Space {}", space.name)));
-    }
-    for group in groups::page(&mut desk.db(), None, None, 500).await?.items {
-        scopes.push((format!("group:{}", group.id), format!("Group {}", group.name)));
-    }
     let fields = vec![
         Field::select("role", "Role", "auditor", roles),
-        Field::select("scope", "Scope", "all", scopes)
-            .hint("Only owners of everything manage people and give rights, in every scope."),
         Field::time("until", "Until (UTC)", "").hint("Empty: without an end."),
-        Field::hidden("who", who),
+        Field::hidden("who", input.get("who")),
+        Field::hidden("scope", input.get("scope")),
     ];
     Ok(FormPage::new(&format!("Give {} a right", person.display_name), "/admin/rights/new", "Give right", fields)
+        .text(&format!("It holds over {scope}. Only owners of everything manage people and give rights, in every scope."))
         .under(&[("Rights", "/admin/rights")]))
 }
 
 /// `GET /admin/rights/new`.
 pub(super) async fn new(desk: Desk, Query(input): Query<Input>) -> Answer {
     desk.sees(&manage())?;
-    desk.page(&form(&desk, input.get("who")).await?)
+    if input.filled("scope").is_none() {
+        return Ok(pages::see_other(&url("/admin/rights/scope", &[("who", input.get("who"))])));
+    }
+    desk.page(&form(&desk, &input).await?)
+}
+
+fn parse_scope(input: &Input) -> Result<Scope, Fault> {
+    let bad = || wrong("scope", "Choose a scope.");
+    match input.get("scope").split_once(':') {
+        None if input.get("scope") == "all" => Ok(Scope::All),
+        Some(("space", id)) => Ok(Scope::Space(SpaceId::parse(id).map_err(|_| bad())?)),
+        Some(("group", id)) => Ok(Scope::Group(GroupId::parse(id).map_err(|_| bad())?)),
+        _ => Err(bad()),
+    }
+}
+
+fn wrong(field: &'static str, text: &str) -> Fault {
+    Fault(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "form.invalid", text).field(field))
 }
 
 fn parse(input: &Input) -> Result<(PersonId, Right), Fault> {
-    let wrong = |field: &'static str, text: &str| {
-        Fault(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "form.invalid", text).field(field))
-    };
     let Subject::Person(person) = subject(input.get("who"))? else { return Err(Fault::gone()) };
     let role = match input.get("role") {
         "owner" => Role::Owner,
@@ -167,14 +216,7 @@ fn parse(input: &Input) -> Result<(PersonId, Right), Fault> {
         "group-admin" => Role::GroupAdmin,
         _ => return Err(wrong("role", "Choose a role.")),
     };
-    let bad = || wrong("scope", "Choose a scope.");
-    let scope = match input.get("scope").split_once(':') {
-        None if input.get("scope") == "all" => Scope::All,
-        Some(("space", id)) => Scope::Space(SpaceId::parse(id).map_err(|_| bad())?),
-        Some(("group", id)) => Scope::Group(GroupId::parse(id).map_err(|_| bad())?),
-        _ => return Err(bad()),
-    };
-    Ok((person, Right { role, scope }))
+    Ok((person, Right { role, scope: parse_scope(input)? }))
 }
 
 /// `POST /admin/rights/new`.
@@ -187,7 +229,7 @@ pub(super) async fn give(post: Post) -> Answer {
     };
     match given.await {
         Ok(_) => desk.done("/admin/rights", "added"),
-        Err(fault) => desk.again(fault, form(&desk, input.get("who")).await?, &input),
+        Err(fault) => desk.again(fault, form(&desk, &input).await?, &input),
     }
 }
 
@@ -223,7 +265,10 @@ impl Page for RightsPage {
     const TEMPLATE: &'static str = "admin/rights.html";
     fn samples() -> Vec<Self> {
         let plain = RightView { scope_href: None, until: None, over: false, ..RightView::sample() };
-        vec![Self { rights: vec![RightView::sample(), plain], may: true }, Self { rights: vec![], may: false }]
+        vec![
+            Self { rights: vec![RightView::sample(), plain], pager: Pager::sample(), may: true },
+            Self { rights: vec![], pager: Pager::default(), may: false },
+        ]
     }
 }
 crate::page!(RightsPage);

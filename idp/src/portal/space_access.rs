@@ -4,7 +4,7 @@ use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
 use super::effects::SpanView;
 use super::form::{Field, FormPage};
-use super::list::Part;
+use super::list::{PAGE, Pager, searched, subjects_after, subjects_last};
 use super::pick::{self, Pick, What, named, span, subject, subject_text};
 use super::space::{Head, head, load};
 use crate::accounts::access::ProposedChange;
@@ -13,6 +13,7 @@ use crate::core::Timestamp;
 use crate::core::directory::{Span, Subject};
 use crate::core::ids::{GrantId, GroupId, SpaceId};
 use crate::core::policy::Act;
+use crate::core::text::fold;
 use crate::http::{Path, Query};
 use crate::pages::Page;
 use crate::storage::grants::{self, GrantRow};
@@ -54,10 +55,13 @@ struct Bound {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AccessPage {
     head: Head,
+    q: String,
     grants: Vec<GrantView>,
-    part: Part,
+    grants_pager: Pager,
     published: Vec<Published>,
+    published_pager: Pager,
     bound: Vec<Bound>,
+    bound_pager: Pager,
     may: bool,
 }
 
@@ -72,9 +76,11 @@ pub(super) fn href(desk: &Desk, subject: &Subject) -> Option<String> {
 /// `GET /admin/spaces/{id}/access`.
 pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>, Query(input): Query<Input>) -> Answer {
     let space = load(&desk, &id).await?;
-    let rows = grants::of_space(&mut desk.db(), &id).await?;
-    let (rows, part) = Part::of(rows, &input, &format!("{}/access", here(&space)), |row| row.subject_name.clone());
-    let granted = rows.into_iter().map(|row| GrantView {
+    let (q, text) = searched(&input);
+    let page = grants::page_of_space(&mut desk.db(), &id, text.as_deref(), subjects_after(&input).as_ref(), PAGE).await?;
+    let last = page.items.last().filter(|_| page.more).map(|row| subjects_last(row.cursor()));
+    let grants_pager = Pager::new(&desk, &input, &["q"], ("key", "after"), last);
+    let granted = page.items.into_iter().map(|row| GrantView {
         id: row.grant.id.to_string(),
         kind: if matches!(row.grant.subject, Subject::Person(_)) { "person" } else { "group" },
         href: href(&desk, &row.grant.subject),
@@ -83,12 +89,20 @@ pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>, Query(input): Quer
         since: row.created_at,
         by: row.created_by,
     });
-    let published = spaces::published(&mut desk.db(), &id).await?.into_iter().map(|(group, name)| Published {
+    let after = input.filled("pafter").and_then(|id| GroupId::parse(id).ok()).map(|id| (input.get("pkey").to_owned(), id));
+    let page = spaces::published_page(&mut desk.db(), &id, after.as_ref(), PAGE).await?;
+    let last = page.items.last().filter(|_| page.more).map(|(group, name)| (fold(name), group.to_string()));
+    let published_pager = Pager::new(&desk, &input, &["q"], ("pkey", "pafter"), last);
+    let published = page.items.into_iter().map(|(group, name)| Published {
         href: href(&desk, &Subject::Group(group.clone())),
         id: group.to_string(),
         name,
     });
-    let bound = agent_status::bindings(&desk.deps, desk.actor(), &id).await?.into_iter().map(|row| Bound {
+    let after = input.filled("bteam").map(|team| (team.to_owned(), input.get("bgroup").to_owned()));
+    let page = agent_status::bindings_page(&desk.deps, desk.actor(), &id, after.as_ref(), PAGE).await?;
+    let last = page.items.last().filter(|_| page.more).map(|row| (fold(&row.binding.group), row.binding.team.clone()));
+    let bound_pager = Pager::new(&desk, &input, &["q"], ("bgroup", "bteam"), last);
+    let bound = page.items.into_iter().map(|row| Bound {
         team: row.binding.team_name,
         inner_space: row.binding.inner_space,
         known: row.group_name.is_some(),
@@ -101,10 +115,13 @@ pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>, Query(input): Quer
     });
     desk.page(&AccessPage {
         head: head(&desk, &space, "access").await?,
+        q,
         grants: granted.collect(),
-        part,
+        grants_pager,
         published: published.collect(),
+        published_pager,
         bound: bound.collect(),
+        bound_pager,
         may: desk.may(&Act::ManageGrants(id)),
     })
 }
@@ -333,15 +350,27 @@ impl Page for AccessPage {
         };
         let full = Self {
             head: Head::sample("access"),
+            q: "dev".into(),
+            grants_pager: Pager::sample(),
+            published_pager: Pager::sample(),
+            bound_pager: Pager::sample(),
             grants: vec![grant("group"), grant("person")],
-            part: Part::sample(),
             published: vec![Published { id: "x".into(), name: "Ops".into(), href: Some("/admin/groups/x".into()) }],
             bound: vec![bound(true), bound(false)],
             may: true,
         };
-        let bare = Self { grants: vec![], part: Part::default(), published: vec![], bound: vec![], ..full.clone() };
-        let none = Self { part: Part::sample(), ..bare.clone() };
-        vec![Self { may: false, ..full.clone() }, Self { may: false, ..bare.clone() }, none, bare, full]
+        let nothing_found = Self { grants: vec![], grants_pager: Pager::default(), ..full.clone() };
+        let bare = Self {
+            q: String::new(),
+            grants: vec![],
+            grants_pager: Pager::default(),
+            published: vec![],
+            published_pager: Pager::default(),
+            bound: vec![],
+            bound_pager: Pager::default(),
+            ..full.clone()
+        };
+        vec![nothing_found, Self { may: false, ..full.clone() }, Self { may: false, ..bare.clone() }, bare, full]
     }
 }
 crate::page!(AccessPage);

@@ -2,6 +2,7 @@
 
 use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
+use super::list::Pager;
 use super::space::{Head, head, load};
 use crate::accounts::agents::{self as cases, Adoption};
 use crate::core::Timestamp;
@@ -62,18 +63,33 @@ struct SweepView {
 pub(super) struct DecisionsPage {
     head: Head,
     adoptions: Vec<AdoptionView>,
+    adoptions_pager: Pager,
+    /// Only people about whom something is undecided.
+    open: bool,
     sweeps: Vec<SweepView>,
+    sweeps_pager: Pager,
     may: bool,
     errors: Vec<String>,
 }
 
-async fn read(desk: &Desk, id: &SpaceId) -> Result<DecisionsPage, Fault> {
+/// So many people and teams are on a page: each takes room.
+const SHOWN: i64 = 25;
+
+async fn read(desk: &Desk, id: &SpaceId, input: &Input) -> Result<DecisionsPage, Fault> {
     let space = load(desk, id).await?;
-    let mut adoptions = cases::adoptions(&desk.deps, desk.actor(), id).await?;
-    // What waits comes first.
-    adoptions.sort_by_key(|a| (a.done, a.decision.is_some()));
+    let (deps, actor) = (&desk.deps, desk.actor());
+    let open = input.get("show") == "open";
+    let after = input.filled("after").and_then(|id| PersonId::parse(id).ok());
+    let mut page = cases::adoptions_page(deps, actor, id, open, after.as_ref(), SHOWN).await?;
+    let last = page.items.last().filter(|_| page.more).map(|a| (String::new(), a.person.to_string()));
+    let adoptions_pager = Pager::new(desk, input, &["show", "team_after"], ("key", "after"), last);
+    page.items.sort_by_key(|a| (a.done, a.decision.is_some()));
+    let adoptions = page.items;
+    let page = cases::sweeps_page(deps, actor, id, input.get("team_after"), SHOWN).await?;
+    let last = page.items.last().filter(|_| page.more).map(|s| (String::new(), s.candidate.team.clone()));
+    let sweeps_pager = Pager::new(desk, input, &["show", "after"], ("team_key", "team_after"), last);
     let mut sweeps = Vec::new();
-    for sweep in cases::sweeps(&desk.deps, desk.actor(), id).await? {
+    for sweep in page.items {
         sweeps.push(SweepView {
             people: names(desk, &sweep.candidate.people).await?,
             team: sweep.candidate.team,
@@ -85,27 +101,25 @@ async fn read(desk: &Desk, id: &SpaceId) -> Result<DecisionsPage, Fault> {
     Ok(DecisionsPage {
         head: head(desk, &space, "decisions").await?,
         adoptions: adoptions.into_iter().map(AdoptionView::from).collect(),
+        adoptions_pager,
+        open,
         sweeps,
+        sweeps_pager,
         may: desk.may(&Act::ManageSpace(id.clone())),
         errors: Vec::new(),
     })
 }
 
 async fn names(desk: &Desk, ids: &[String]) -> Result<Vec<String>, Fault> {
-    let mut found = Vec::new();
-    for id in ids {
-        let person = match PersonId::parse(id) {
-            Ok(id) => people::find(&mut desk.db(), &id).await?,
-            Err(_) => None,
-        };
-        found.push(person.map_or_else(|| id.clone(), |p| p.display_name));
-    }
-    Ok(found)
+    let known: Vec<PersonId> = ids.iter().filter_map(|id| PersonId::parse(id).ok()).collect();
+    let names = people::names(&mut desk.db(), &known).await?;
+    let name = |id: &String| PersonId::parse(id).ok().and_then(|id| names.get(&id).cloned()).unwrap_or_else(|| id.clone());
+    Ok(ids.iter().map(name).collect())
 }
 
 /// `GET /admin/spaces/{id}/decisions`.
-pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>) -> Answer {
-    desk.page(&read(&desk, &id).await?)
+pub(super) async fn show(desk: Desk, Path(id): Path<SpaceId>, Query(input): Query<Input>) -> Answer {
+    desk.page(&read(&desk, &id, &input).await?)
 }
 
 fn decision(input: &Input) -> Result<AdoptionDecision, Fault> {
@@ -149,7 +163,7 @@ async fn wrong(desk: &Desk, id: &SpaceId, fault: Fault) -> Answer {
     if !fault.mends() {
         return Err(fault);
     }
-    let mut page = read(desk, id).await?;
+    let mut page = read(desk, id, &Input::default()).await?;
     let status = fault.0.status;
     page.errors.push(fault.0.detail);
     Ok(desk.show().status(status).page(&page))
@@ -272,12 +286,23 @@ impl Page for DecisionsPage {
         let full = Self {
             head: Head::sample("decisions"),
             adoptions: vec![adoption(false), adoption(true), AdoptionView { done: true, ..adoption(true) }],
+            adoptions_pager: Pager::sample(),
+            open: true,
+            sweeps_pager: Pager::sample(),
             sweeps: vec![sweep(false), sweep(true)],
             may: true,
             errors: vec!["No.".into()],
         };
-        let bare = Self { adoptions: vec![], sweeps: vec![], errors: vec![], ..full.clone() };
-        vec![Self { may: false, ..full.clone() }, bare, full]
+        let bare = Self {
+            adoptions: vec![],
+            adoptions_pager: Pager::default(),
+            open: false,
+            sweeps: vec![],
+            sweeps_pager: Pager::default(),
+            errors: vec![],
+            ..full.clone()
+        };
+        vec![Self { may: false, open: false, ..full.clone() }, Self { open: true, ..bare.clone() }, bare, full]
     }
 }
 crate::page!(DecisionsPage);

@@ -2,12 +2,12 @@
 
 use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
-use super::effects;
 use super::form::{Field, FormPage};
 use super::once::{Once, Value};
 use super::space::{Head, head, load};
 use super::spaces::{policy, settings};
-use crate::accounts::agent_status::{self};
+use crate::accounts::access::ProposedChange;
+use crate::accounts::agent_status;
 use crate::accounts::agents;
 use crate::accounts::spaces::{self as cases, EditSpace};
 use crate::core::Timestamp;
@@ -122,18 +122,28 @@ pub(super) async fn code(Path(id): Path<SpaceId>, post: Post) -> Answer {
     })
 }
 
-fn ask_revoke(space: &Space) -> Confirm {
-    Confirm::new(&format!("Revoke the agent of {}?", space.name), &format!("{}/agent/revoke", here(space)), "Revoke agent")
+async fn ask_revoke(desk: &Desk, space: &Space) -> Result<Confirm, Fault> {
+    let status = agent_status::status(&desk.deps, desk.actor(), &space.id).await?;
+    let mut ask = Confirm::new(&format!("Revoke the agent of {}?", space.name), &format!("{}/agent/revoke", here(space)), "Revoke agent")
         .danger()
         .text("Its connection ends at once and its key is refused from now on; unused codes are void. What stands in the Octopus server stays as it is, and changes wait until another agent is enrolled.")
-        .under(&[("Spaces", "/admin/spaces"), (&space.name, &format!("{}/settings", here(space)))])
+        .under(&[("Spaces", "/admin/spaces"), (&space.name, &format!("{}/settings", here(space)))]);
+    if status.sections.values().any(|s| s.removals_pending) {
+        ask = ask.warn("Something is being taken away there and is not applied yet: whoever loses it keeps it until another agent is enrolled.");
+    } else if !status.is_applied() {
+        ask = ask.warn("Changes are on their way and not applied yet: they wait until another agent is enrolled.");
+    }
+    match status.agent {
+        Some(agent) if agent.connected => Ok(ask.warn("The agent is connected at this moment.")),
+        _ => Ok(ask),
+    }
 }
 
 /// `GET /admin/spaces/{id}/agent/revoke`.
 pub(super) async fn revoking(desk: Desk, Path(id): Path<SpaceId>) -> Answer {
     let space = load(&desk, &id).await?;
     desk.sees(&Act::ManageSpace(id))?;
-    desk.page(&ask_revoke(&space))
+    desk.page(&ask_revoke(&desk, &space).await?)
 }
 
 /// `POST /admin/spaces/{id}/agent/revoke`.
@@ -142,7 +152,7 @@ pub(super) async fn revoke(Path(id): Path<SpaceId>, post: Post) -> Answer {
     let space = load(&desk, &id).await?;
     match agents::revoke(&desk.deps, desk.actor(), &id).await {
         Ok(_) => desk.done(&format!("{}/settings", here(&space)), "revoked"),
-        Err(error) => ask_revoke(&space).refused(&desk, error.into()),
+        Err(error) => ask_revoke(&desk, &space).await?.refused(&desk, error.into()),
     }
 }
 
@@ -177,7 +187,7 @@ async fn ask_remove(desk: &Desk, space: &Space) -> Result<Confirm, Fault> {
         .check("confirmed", "I have done that, or the settings may stay as they are.", false)
         .with("version", &space.version.to_string())
         .under(&[("Spaces", "/admin/spaces"), (&space.name, &format!("{}/settings", here(space)))]);
-    Ok(ask.effects(effects::of_removal(desk, &space.id).await?))
+    ask.trying(desk, &ProposedChange::RemoveSpace { space: space.id.clone() }).await
 }
 
 /// `GET /admin/spaces/{id}/remove`.

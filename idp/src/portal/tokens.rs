@@ -3,13 +3,14 @@
 use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
 use super::form::{Field, FormPage};
+use super::list::{PAGE, Pager};
 use super::once::{Once, Value};
 use crate::accounts::api_tokens as cases;
 use crate::core::Timestamp;
 use crate::core::ids::{ApiTokenId, PersonId};
 use crate::core::policy::TokenScopes;
 use crate::core::text::DisplayName;
-use crate::http::Path;
+use crate::http::{Path, Query};
 use crate::pages::Page;
 use crate::storage::api_tokens::{self, ApiToken};
 use serde::Serialize;
@@ -31,6 +32,7 @@ pub(super) struct TokenView {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TokensPage {
     tokens: Vec<TokenView>,
+    pager: Pager,
 }
 
 impl TokenView {
@@ -70,9 +72,13 @@ fn own(desk: &Desk) -> Result<PersonId, Fault> {
 }
 
 /// `GET /admin/tokens`.
-pub(super) async fn list(desk: Desk) -> Answer {
-    let rows = api_tokens::of_person(&mut desk.db(), &own(&desk)?).await?;
-    desk.page(&TokensPage { tokens: rows.into_iter().rev().map(|t| TokenView::new(t, desk.now())).collect() })
+pub(super) async fn list(desk: Desk, Query(input): Query<Input>) -> Answer {
+    let after = input.filled("after").and_then(|id| ApiTokenId::parse(id).ok());
+    let page = api_tokens::page_of_person(&mut desk.db(), &own(&desk)?, after.as_ref(), PAGE).await?;
+    let last = page.items.last().filter(|_| page.more).map(|t| (String::new(), t.id.to_string()));
+    let pager = Pager::new(&desk, &input, &[], ("key", "after"), last);
+    let view = |t| TokenView::new(t, desk.now());
+    desk.page(&TokensPage { tokens: page.items.into_iter().map(view).collect(), pager })
 }
 
 fn form() -> FormPage {
@@ -123,9 +129,15 @@ async fn try_create(desk: &Desk, input: &Input) -> Result<Once, Fault> {
 async fn ask(desk: &Desk, id: &ApiTokenId) -> Result<Confirm, Fault> {
     let token = api_tokens::find(&mut desk.db(), id).await?.filter(|t| Some(&t.person_id) == desk.actor().person.as_ref());
     let token = token.ok_or_else(Fault::gone)?;
+    let used = match token.last_used_at {
+        Some(at) => format!("It was last used at {} UTC.", at.rfc3339().replace('T', " ").chars().take(16).collect::<String>()),
+        None => "It was never used.".to_owned(),
+    };
+    let may = if token.scopes.0.write { "reads and changes things" } else { "reads" };
+    let text = format!("It {may} on your behalf. {used} Programs that use it are refused from the next request on.");
     Ok(Confirm::new(&format!("Revoke the token “{}”?", token.name), &format!("/admin/tokens/{id}/revoke"), "Revoke token")
         .danger()
-        .text("Programs that use it are refused from the next request on.")
+        .text(&text)
         .under(&[("API tokens", "/admin/tokens")]))
 }
 
@@ -146,7 +158,7 @@ pub(super) async fn revoke(Path(id): Path<ApiTokenId>, post: Post) -> Answer {
 impl Page for TokensPage {
     const TEMPLATE: &'static str = "admin/tokens.html";
     fn samples() -> Vec<Self> {
-        vec![Self { tokens: TokenView::samples() }, Self { tokens: vec![] }]
+        vec![Self { tokens: TokenView::samples(), pager: Pager::sample() }, Self { tokens: vec![], pager: Pager::default() }]
     }
 }
 crate::page!(TokensPage);

@@ -3,13 +3,13 @@
 use super::desk::{Answer, Desk, Fault, Input, url};
 use super::effects::{self, Effects};
 use super::explain::{Match, Meant, meant};
+use super::space_field;
 use crate::accounts::access::ProposedChange;
 use crate::core::directory::{Span, Subject};
 use crate::core::policy::Act;
-use crate::core::text::fold;
 use crate::http::Query;
 use crate::pages::Page;
-use crate::storage::{grants, spaces};
+use crate::storage::grants;
 use serde::Serialize;
 
 /// The page.
@@ -101,13 +101,11 @@ async fn answer(desk: &Desk, page: &mut WhatIfPage) -> Result<(), Fault> {
         page.effects = Some(effects::of(desk, &change).await?);
         return Ok(());
     }
-    let found = spaces::page(&mut desk.db(), Some(asked.2.as_str()), None, 10).await?.items;
-    let exact = found.iter().position(|s| fold(&s.name) == fold(&asked.2) || s.id.as_str() == asked.2);
-    let space = match (exact, found.len()) {
-        (Some(at), _) => found.into_iter().nth(at),
-        (None, 1) => found.into_iter().next(),
-        (None, count) => {
-            if count == 0 {
+    let space = match space_field::meant(desk, &asked.2).await? {
+        space_field::Meant::One(space) => *space,
+        space_field::Meant::Nothing => return Err(Fault::gone()),
+        space_field::Meant::Several(found) => {
+            if found.is_empty() {
                 page.error = Some("No Space is found under that name.".into());
             }
             page.target_matches =
@@ -115,7 +113,6 @@ async fn answer(desk: &Desk, page: &mut WhatIfPage) -> Result<(), Fault> {
             return Ok(());
         }
     };
-    let space = space.ok_or_else(Fault::gone)?;
     page.target = space.name;
     let change = if asked.0 == "grant" {
         ProposedChange::AddGrant { space: space.id, subject: who, span: Span::ALWAYS }

@@ -1,6 +1,7 @@
 //! Accounts that existed in a Space before, and what an administrator decided about them (rules A6); managed accounts in a
 //! newly bound team that no bound group names, and the confirmation to remove them (rules A3).
 
+use super::page::Page;
 use super::{FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{PersonId, SpaceId};
@@ -59,6 +60,29 @@ pub async fn of_space_named<Q: Rowish>(q: &mut Q, space: &SpaceId) -> Result<Vec
                 "SELECT a.person_id, a.account_id, a.candidate, a.decision, a.decided_by, a.decided_at, a.reported_at, p.display_name AS person_name, (l.person_id IS NOT NULL) AS linked FROM adoption a JOIN person p ON p.id = a.person_id LEFT JOIN account_link l ON l.space_id = a.space_id AND l.person_id = a.person_id WHERE a.space_id = $1 ORDER BY a.person_id, a.account_id"
             ),
             &[space],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|r| (r.row, r.person_name, r.linked)).collect())
+}
+
+/// The candidates of at most so many people, in order of person after `after` (empty for the first page), as
+/// [`of_space_named`]; with `open` only people about whom something is undecided.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page_named<Q: Rowish>(
+    q: &mut Q,
+    space: &SpaceId,
+    open: bool,
+    after: &str,
+    people: i64,
+) -> Result<Vec<(CandidateRow, String, bool)>> {
+    let rows: Vec<NamedRow> = q
+        .all(
+            sql!(
+                "SELECT a.person_id, a.account_id, a.candidate, a.decision, a.decided_by, a.decided_at, a.reported_at, p.display_name AS person_name, (l.person_id IS NOT NULL) AS linked FROM adoption a JOIN person p ON p.id = a.person_id LEFT JOIN account_link l ON l.space_id = a.space_id AND l.person_id = a.person_id WHERE a.space_id = $1 AND a.person_id IN (SELECT DISTINCT o.person_id FROM adoption o WHERE o.space_id = $1 AND o.person_id > $2 AND (NOT CAST($4 AS BOOLEAN) OR o.decision IS NULL) ORDER BY o.person_id LIMIT $3) ORDER BY a.person_id, a.account_id"
+            ),
+            &[space, &after, &people, &open],
         )
         .await?;
     Ok(rows.into_iter().map(|r| (r.row, r.person_name, r.linked)).collect())
@@ -157,6 +181,22 @@ pub async fn sweeps<Q: Rowish>(q: &mut Q, space: &SpaceId) -> Result<Vec<SweepRo
         &[space],
     )
     .await
+}
+
+/// A page of the sweeps of a Space, in order of team. `after` is the team of the last one seen, empty for the first page.
+///
+/// # Errors
+/// Any storage error.
+pub async fn sweeps_page<Q: Rowish>(q: &mut Q, space: &SpaceId, after: &str, limit: i64) -> Result<Page<SweepRow>> {
+    let rows = q
+        .all(
+            sql!(
+                "SELECT team_id, sweep, confirmed_by, confirmed_at, reported_at FROM sweep WHERE space_id = $1 AND team_id > $2 ORDER BY team_id LIMIT $3"
+            ),
+            &[space, &after, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
 }
 
 /// Stores a sweep as reported. `keep` says whether a confirmation that was given still covers it.

@@ -1,5 +1,6 @@
 //! Tokens for the administration API. Only the SHA-256 of the secret is stored.
 
+use super::page::Page;
 use super::{Db, FromRow, J, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{ApiTokenId, PersonId};
@@ -90,6 +91,28 @@ pub async fn of_person(db: &mut impl Rowish, person: &PersonId) -> Result<Vec<Ap
         &[person],
     )
     .await
+}
+
+/// A page of the tokens of a person, newest first, revoked and expired ones included; before the token `after` if one is
+/// given.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page_of_person(
+    db: &mut impl Rowish,
+    person: &PersonId,
+    after: Option<&ApiTokenId>,
+    limit: i64,
+) -> Result<Page<ApiToken>> {
+    let rows = db
+        .all(
+            sql!(
+                "SELECT id, person_id, name, scopes, created_at, expires_at, last_used_at, revoked_at FROM api_token WHERE person_id = $1 AND (CAST($2 AS TEXT) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
+            ),
+            &[person, &after.cloned(), &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
 }
 
 /// Notes a use.

@@ -1,5 +1,6 @@
 //! Team bindings: which ODCM group stands in which team, as the Space says (rules A1, A5).
 
+use super::page::Page;
 use super::{FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{GroupId, SpaceId};
@@ -28,6 +29,28 @@ pub async fn of_space<Q: Rowish>(q: &mut Q, space: &SpaceId) -> Result<Vec<Bindi
         &[space],
     )
     .await
+}
+
+/// A page of the bindings of a Space, in order of team and group. `after` is the (team, group) of the last one seen.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page<Q: Rowish>(
+    q: &mut Q,
+    space: &SpaceId,
+    after: Option<&(String, String)>,
+    limit: i64,
+) -> Result<Page<BindingRow>> {
+    let (team, group) = after.cloned().unwrap_or_default();
+    let rows = q
+        .all(
+            sql!(
+                "SELECT team_id, group_key, binding, reported_at FROM team_binding WHERE space_id = $1 AND (team_id, group_key) > ($2, $3) ORDER BY team_id, group_key LIMIT $4"
+            ),
+            &[space, &team, &group, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
 }
 
 /// Replaces all bindings of a Space by `rows`.

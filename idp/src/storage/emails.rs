@@ -1,5 +1,6 @@
 //! Addresses of people, identities at providers, and the names that were ever sent to a Space.
 
+use super::page::Page;
 use super::{FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{EmailId, IdentityId, PersonId};
@@ -34,6 +35,23 @@ pub async fn of_person(db: &mut impl Rowish, person: &PersonId) -> Result<Vec<Em
         &[person],
     )
     .await
+}
+
+/// A page of the addresses of a person, in order. `after` is the folded address of the last one seen, empty for the first
+/// page.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page_of_person(db: &mut impl Rowish, person: &PersonId, after: &str, limit: i64) -> Result<Page<EmailRow>> {
+    let rows = db
+        .all(
+            sql!(
+                "SELECT id, person_id, address, address_key, verified_at, created_at FROM email WHERE person_id = $1 AND address_key > $2 ORDER BY address_key LIMIT $3"
+            ),
+            &[person, &after, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
 }
 
 /// One address.

@@ -1,6 +1,7 @@
 //! Grants: entry to a Space for a person or for everybody in a group.
 
 use super::memberships::{columns, subject};
+use super::page::{After, Page};
 use super::{FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::directory::{Grant, Span, Subject};
@@ -87,6 +88,39 @@ pub async fn of_space(db: &mut impl Rowish, space: &SpaceId) -> Result<Vec<Grant
         )
         .await?;
     raw.into_iter().map(Raw::parse).collect()
+}
+
+/// A page of the grants to a Space, in order of kind and name; with `text` those whose person or group has it in the name.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page_of_space(
+    db: &mut impl Rowish,
+    space: &SpaceId,
+    text: Option<&str>,
+    after: Option<&After>,
+    limit: i64,
+) -> Result<Page<GrantRow>> {
+    let (like, after) = (text.map(super::page::like), after.cloned().unwrap_or_default());
+    let raw: Vec<Raw> = db
+        .all(
+            sql!(
+                "SELECT x.id, x.space_id, x.subject_kind, x.subject_id, x.from_at, x.until_at, x.created_at, x.created_by, x.version, s.name AS space_name, COALESCE(p.display_name, g.name, '') AS subject_name FROM space_grant x JOIN space s ON s.id = x.space_id LEFT JOIN person p ON x.subject_kind = 'person' AND p.id = x.subject_id LEFT JOIN grp g ON x.subject_kind = 'group' AND g.id = x.subject_id WHERE x.space_id = $1 AND (x.subject_kind, COALESCE(p.sort_key, g.name_key, ''), x.id) > ($2, $3, $4) AND (CAST($5 AS TEXT) IS NULL OR COALESCE(p.sort_key, g.name_key) LIKE $5 ESCAPE '\\' OR lower(p.username) LIKE $5 ESCAPE '\\') ORDER BY x.subject_kind, COALESCE(p.sort_key, g.name_key, ''), x.id LIMIT $6"
+            ),
+            &[space, &after.kind, &after.key, &after.id, &like, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(raw.into_iter().map(Raw::parse).collect::<Result<_>>()?, limit))
+}
+
+impl GrantRow {
+    /// Where the page after this grant begins.
+    #[must_use]
+    pub fn cursor(&self) -> After {
+        let (kind, _) = columns(&self.grant.subject);
+        let (key, id) = (crate::core::text::fold(&self.subject_name), self.grant.id.to_string());
+        After { kind: kind.into(), key, id, source: String::new() }
+    }
 }
 
 /// Grants given directly to a person or group.

@@ -1,5 +1,6 @@
 //! Memberships: assertions that a person or group is in a group, each with its source and time (rules C6).
 
+use super::page::{After, Page};
 use super::{Error, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::directory::{Assertion, Span, Subject};
@@ -68,6 +69,40 @@ pub async fn of_group(db: &mut impl Rowish, group: &GroupId) -> Result<Vec<Membe
         )
         .await?;
     rows.into_iter().map(listed).collect()
+}
+
+/// A page of the direct members of a group, in order of kind and name; with `text` those that have it in their name or user
+/// name.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page_of_group(
+    db: &mut impl Rowish,
+    group: &GroupId,
+    text: Option<&str>,
+    after: Option<&After>,
+    limit: i64,
+) -> Result<Page<Membership>> {
+    let (like, after) = (text.map(super::page::like), after.cloned().unwrap_or_default());
+    let rows: Vec<Listed> = db
+        .all(
+            sql!(
+                "SELECT m.group_id, m.member_kind, m.member_id, m.source, m.from_at, m.until_at, m.created_at, m.created_by, COALESCE(p.display_name, g.name, '') AS name FROM membership m LEFT JOIN person p ON m.member_kind = 'person' AND p.id = m.member_id LEFT JOIN grp g ON m.member_kind = 'group' AND g.id = m.member_id WHERE m.group_id = $1 AND (m.member_kind, COALESCE(p.sort_key, g.name_key, ''), m.member_id, m.source) > ($2, $3, $4, $5) AND (CAST($6 AS TEXT) IS NULL OR COALESCE(p.sort_key, g.name_key) LIKE $6 ESCAPE '\\' OR lower(p.username) LIKE $6 ESCAPE '\\') ORDER BY m.member_kind, COALESCE(p.sort_key, g.name_key, ''), m.member_id, m.source LIMIT $7"
+            ),
+            &[group, &after.kind, &after.key, &after.id, &after.source, &like, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows.into_iter().map(listed).collect::<Result<_>>()?, limit))
+}
+
+impl Membership {
+    /// Where the page after this member begins.
+    #[must_use]
+    pub fn cursor(&self) -> After {
+        let (kind, id) = columns(&self.assertion.member);
+        let key = crate::core::text::fold(&self.name);
+        After { kind: kind.into(), key, id, source: self.assertion.source.clone() }
+    }
 }
 
 /// Groups that a person or group is directly in.

@@ -25,6 +25,21 @@ impl<T> Page<T> {
     }
 }
 
+/// Where a page of memberships or grants begins: kind, folded name and id of the last one seen; for a membership also its
+/// source, since several may say the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct After {
+    /// `person` or `group`.
+    pub kind: String,
+    /// Its folded name.
+    pub key: String,
+    /// The id that tells those of one name apart.
+    pub id: String,
+    /// Source of the membership.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+}
+
 /// A pattern for `lower(x) LIKE $n ESCAPE '\'` that finds `text` anywhere.
 #[must_use]
 pub fn like(text: &str) -> String {

@@ -5,6 +5,7 @@ use super::{FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::PersonId;
 use crate::sql;
+use std::collections::BTreeMap;
 
 /// A person as stored.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -63,6 +64,33 @@ pub async fn by_sign_in_name(db: &mut impl Rowish, folded: &str) -> Result<Optio
         &[&folded],
     )
     .await
+}
+
+/// How many names one statement looks up.
+const NAMES: usize = 16;
+
+/// Display names of people; whom there is not is left out.
+///
+/// # Errors
+/// Any storage error.
+pub async fn names(db: &mut impl Rowish, ids: &[PersonId]) -> Result<BTreeMap<PersonId, String>> {
+    let mut found = BTreeMap::new();
+    for chunk in ids.chunks(NAMES) {
+        // always as many parameters as the one statement has: the last id again
+        let id = |n: usize| chunk.get(n).or(chunk.last()).cloned();
+        let wanted: [Option<PersonId>; NAMES] = std::array::from_fn(id);
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = &wanted;
+        let rows: Vec<(PersonId, String)> = db
+            .all(
+                sql!(
+                    "SELECT id, display_name FROM person WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+                ),
+                &[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p],
+            )
+            .await?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// Who to list.

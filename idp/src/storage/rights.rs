@@ -1,5 +1,6 @@
 //! Administrative rights of people (rules C7).
 
+use super::page::Page;
 use super::{Error, FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{GroupId, PersonId, RightId, SpaceId};
@@ -118,6 +119,23 @@ pub async fn all(db: &mut impl Rowish) -> Result<Vec<RightRow>> {
         )
         .await?;
     raw.into_iter().map(Raw::parse).collect()
+}
+
+/// A page of all rights, ended ones included, in order of name. `after` is the (folded name, id) of the last one seen.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page(db: &mut impl Rowish, after: Option<&(String, RightId)>, limit: i64) -> Result<Page<RightRow>> {
+    let (key, id) = after.map_or((String::new(), String::new()), |(key, id)| (key.clone(), id.to_string()));
+    let raw: Vec<Raw> = db
+        .all(
+            sql!(
+                "SELECT r.id, r.person_id, p.display_name AS person_name, r.role, r.scope_kind, r.scope_id, r.until_at, r.created_at, r.created_by FROM admin_right r JOIN person p ON p.id = r.person_id WHERE (p.sort_key, r.id) > ($1, $2) ORDER BY p.sort_key, r.id LIMIT $3"
+            ),
+            &[&key, &id, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(raw.into_iter().map(Raw::parse).collect::<Result<_>>()?, limit))
 }
 
 /// Rights of a person, ended ones included.

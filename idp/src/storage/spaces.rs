@@ -240,6 +240,28 @@ pub async fn published(db: &mut impl Rowish, space: &SpaceId) -> Result<Vec<(Gro
     .await
 }
 
+/// A page of the groups published to a Space, in order of name. `after` is the (folded name, id) of the last one seen.
+///
+/// # Errors
+/// Any storage error.
+pub async fn published_page(
+    db: &mut impl Rowish,
+    space: &SpaceId,
+    after: Option<&(String, GroupId)>,
+    limit: i64,
+) -> Result<Page<(GroupId, String)>> {
+    let (key, id) = after.map_or((String::new(), String::new()), |(key, id)| (key.clone(), id.to_string()));
+    let rows = db
+        .all(
+            sql!(
+                "SELECT g.id, g.name FROM space_group x JOIN grp g ON g.id = x.group_id WHERE x.space_id = $1 AND (g.name_key, g.id) > ($2, $3) ORDER BY g.name_key, g.id LIMIT $4"
+            ),
+            &[space, &key, &id, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
+}
+
 /// Spaces that a group is published to, with their names.
 ///
 /// # Errors

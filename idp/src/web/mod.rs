@@ -33,7 +33,7 @@ pub fn router(deps: &Deps, rooms: Router<Deps>) -> Router {
         .merge(pages::routes())
         .merge(portal::routes(deps))
         .merge(protocols::routes())
-        .merge(api::routes())
+        .merge(api::routes(deps))
         .merge(rooms)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)

@@ -26,6 +26,7 @@
 mod about_failover;
 mod about_grants;
 mod about_groups;
+mod about_lists;
 mod about_people;
 mod about_sign_ins;
 mod model;
