@@ -17,6 +17,7 @@ mod api_sign_ins;
 mod api_support;
 mod database_away;
 mod login_gallery;
+mod login_guesses;
 mod login_pages;
 mod login_world;
 mod octopus_adapter;

@@ -136,8 +136,13 @@ async fn an_external_group_waits_for_its_directory() {
             &[("name", "Cloud 2"), ("kind", "external"), ("provider", "entra"), ("external_id", "0b9f")],
         )
         .await;
-    assert!(again.status == StatusCode::CONFLICT && again.text.contains("id=\"external_id-error\""), "{}", again.text);
+    assert!(
+        again.status == StatusCode::CONFLICT && again.text.contains("id=\"external_id-error\""),
+        "{} {}",
+        again.status,
+        again.text
+    );
     // what the form says of owners is what they may
-    let rights = ada.get(&format!("/admin/rights/new?who=person:{}", w.bob)).await;
+    let rights = ada.get(&format!("/admin/rights/new?who=person:{}&scope=all", w.bob)).await;
     assert!(says(&rights, "of one Space or group, what its administrator may"), "{}", rights.text);
 }

@@ -61,6 +61,13 @@ async fn agents_follow_the_key_and_who_was_away_catches_up() {
     assert_eq!(signed.key_id, second);
     assert!(verifies(&known, now(), &signed));
     drop(session);
+    // The whole of it, kept as the second key signed it.
+    let mut session = mars.agent.connect(&server).await;
+    session.lively = true;
+    announcement(&mut session).await;
+    let signed = session.document(Section::Access).await;
+    assert_eq!(signed.key_id, second);
+    drop(session);
 
     // Away during another roll, and behind: both announcements in order, then the state signed by the newest key.
     let third = roll(&server).await;
@@ -77,7 +84,12 @@ async fn agents_follow_the_key_and_who_was_away_catches_up() {
     assert_eq!(signed.key_id, third, "nothing that an old key signed is sent any more");
     assert!(verifies(&away, now(), &signed));
     let document: odcm_wire::latest::Document = serde_json::from_str(&signed.payload).unwrap();
-    assert!(document.revision > 3 && document.base_revision.is_none(), "the same state under a higher revision");
+    assert!(
+        document.revision > 3 && document.base_revision.is_none(),
+        "the same state under a higher revision: {} {:?}",
+        document.revision,
+        document.base_revision
+    );
     drop(session);
 
     // Enrolled today: the newest key is pinned and there is nothing to follow.

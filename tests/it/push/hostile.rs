@@ -156,7 +156,7 @@ async fn no_more_than_k_snapshots_are_under_way_at_once() {
     first.document(Section::Authentication).await;
     drop(first);
     // Larger than what the sockets of both ends hold, so that it is under way until somebody reads it.
-    let huge = " ".repeat(24 * 1024 * 1024);
+    let huge = " ".repeat(15 * 1024 * 1024);
     let made =
         query!("UPDATE document SET payload = payload || $1 WHERE section = 'access' AND space_id = $2 AND kind = 'snapshot'");
     assert_eq!(server.deps().db.exec(made, &[&huge, &mars.space]).await.unwrap(), 1);

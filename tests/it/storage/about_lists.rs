@@ -220,7 +220,7 @@ async fn the_fleet_is_counted(deps: TestDeps) {
     let agent = |space: &SpaceId| agents::AgentRow {
         id: AgentId::from_uuid(deps.entropy.id(now)),
         space_id: space.clone(),
-        public_key: vec![7; 32],
+        public_key: deps.entropy.bytes::<32>().to_vec(),
         installation_id: format!("i-{space}"),
         base_url: "https://x".into(),
         connection_epoch: 0,

@@ -34,6 +34,7 @@ mod races;
 mod statements;
 
 use odcm::accounts::{self, Error, groups, people, rights, spaces};
+use odcm::core::client::{ClientKind, ClientSettings};
 use odcm::core::directory::{Span, Subject};
 use odcm::core::ids::{ClientId, GroupId, PersonId, SessionId, SpaceId};
 use odcm::core::policy::{Actor, Right, Role, Scope, Via};
@@ -260,13 +261,15 @@ impl Held {
 pub async fn client(deps: &TestDeps, id: &str, groups: &[GroupId]) {
     let now = deps.clock.now();
     let client = ClientId::parse(id).unwrap();
+    let settings = ClientSettings::for_application(&ClientKind::Confidential, vec!["https://app.example.com/cb".into()]);
+    let settings = serde_json::to_string(&settings).unwrap();
     let done: storage::Result<()> = odcm::run_tx!(deps.db, "test.client", |tx| {
         tx.one(
             "client",
             odcm::sql!(
-                "INSERT INTO client (id, kind, name, settings, enabled, created_at, updated_at, version) VALUES ($1, 'confidential', 'App', '{}', TRUE, $2, $2, 1)"
+                "INSERT INTO client (id, kind, name, settings, enabled, created_at, updated_at, version) VALUES ($1, 'confidential', 'App', $3, TRUE, $2, $2, 1)"
             ),
-            &[&client, &now],
+            &[&client, &now, &settings],
         )
         .await?;
         for group in groups {
