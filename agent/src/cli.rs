@@ -31,7 +31,7 @@ struct Arguments {
 enum Command {
     /// Ties this host to a Space with a one-time code from the portal
     #[command(alias = "enrol")]
-    Enroll(Enroll),
+    Enroll(Box<Enroll>),
     /// Does the work until it is stopped (SIGTERM or ctrl-c)
     Run(Run),
     /// Shows what the agent holds and since when it is without ODCM
@@ -139,7 +139,7 @@ pub fn cli(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 async fn obey(command: Command) -> Result<(), AgentError> {
     match command {
-        Command::Enroll(enroll) => do_enroll(enroll).await,
+        Command::Enroll(enroll) => do_enroll(*enroll).await,
         Command::Run(given) => {
             let timing = given.timing();
             let folder = given.folders.state;

@@ -63,16 +63,11 @@ impl ConnectOptions {
 pub(super) struct Failover(Arc<Mutex<Option<Instant>>>);
 
 impl Failover {
-    #[expect(clippy::disallowed_methods, reason = "compared with the age of pooled connections, which sqlx measures so too")]
-    fn now() -> Instant {
-        Instant::now()
-    }
-
     /// Notes the error, if it is the one that tells.
     pub(super) fn heard(&self, error: sqlx::Error) -> sqlx::Error {
         if error.as_database_error().and_then(|db| db.code()).is_some_and(|code| code == super::error::READ_ONLY) {
             tracing::warn!("the database became read only; its connections are opened anew");
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Self::now());
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         error
     }

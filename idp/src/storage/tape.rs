@@ -111,9 +111,9 @@ macro_rules! play {
         if let Values::$kind(values) = values {
             let query = sqlx::query_with(stmt.sql, values);
             match how {
-                How::Opt => drop(query.fetch_optional($on).await?),
-                How::All => drop(query.fetch_all($on).await?),
-                How::Exec => drop(query.execute($on).await?),
+                How::Opt => query.fetch_optional($on).await.map(|_| ())?,
+                How::All => query.fetch_all($on).await.map(|_| ())?,
+                How::Exec => query.execute($on).await.map(|_| ())?,
             }
         }
     }};

@@ -299,9 +299,11 @@ fn signed_and_proof_bytes_are_frozen() {
     assert_eq!(proof_bytes("c", "h", "d", "o", 1), proof);
 }
 
+type Named = (&'static str, fn() -> Document);
+
 /// Documents as a later ODCM of this version writes them: every object of state and delta has a field more than today's.
 /// Written by hand once, with the digest that today's code announces.
-const LATER: [(&str, fn() -> Document); 3] = [
+const LATER: [Named; 3] = [
     ("later-access-snapshot", || {
         document(Section::Access, None, Body::AccessSnapshot { state: access(), inheritance: Inheritance::default() })
     }),

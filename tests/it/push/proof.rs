@@ -8,9 +8,9 @@ use odcm_wire::latest::{FromAgent, FromServer, Section};
 /// The next probe or request to write the secret; heartbeats move nothing.
 async fn asked(session: &mut Session) -> FromServer {
     loop {
-        match session.next().await.expect("a message") {
-            message @ (FromServer::Probe(_) | FromServer::WriteSecret { .. }) => return message,
-            _ => {}
+        let message = session.next().await.expect("a message");
+        if matches!(message, FromServer::Probe(_) | FromServer::WriteSecret { .. }) {
+            return message;
         }
     }
 }

@@ -355,12 +355,10 @@ async fn no_message_is_longer_than_the_server_reads_however_many_wait() {
     let after = rig.heard.iter().skip_while(|m| !matches!(m, FromAgent::Ack(_)));
     for message in after {
         assert!(serde_json::to_vec(message).unwrap().len() < 2 * 1024 * 1024);
-        match message {
-            FromAgent::Report(r) => match &r.what {
-                ReportKind::Items { items } => named.extend(items.iter().map(|i| i.item.clone())),
-                ReportKind::Candidates { candidates } => assert_eq!(candidates.len(), 2500),
-                _ => {}
-            },
+        let FromAgent::Report(report) = message else { continue };
+        match &report.what {
+            ReportKind::Items { items } => named.extend(items.iter().map(|i| i.item.clone())),
+            ReportKind::Candidates { candidates } => assert_eq!(candidates.len(), 2500),
             _ => {}
         }
     }

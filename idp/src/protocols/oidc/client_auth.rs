@@ -70,7 +70,7 @@ pub(super) async fn authenticate(deps: &Deps, headers: &HeaderMap, params: &Para
         (refused, _) => {
             deps.metrics.count("odcm_client_authentications_total", &[("result", "refused")]);
             tracing::info!(client = %shown.client, "a client did not prove itself");
-            Err(refused.err().unwrap_or_else(|| OauthError::invalid_client()))
+            Err(refused.err().unwrap_or_else(OauthError::invalid_client))
         }
     }
 }

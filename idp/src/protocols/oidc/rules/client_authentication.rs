@@ -30,7 +30,7 @@ pub fn shown(authorization: Option<&str>, params: &Params) -> Result<Shown, Oaut
     let body_id = params.get("client_id");
     let body_secret = params.get("client_secret");
     if let Some(header) = authorization {
-        let (id, secret) = basic(header).ok_or_else(|| OauthError::invalid_client())?;
+        let (id, secret) = basic(header).ok_or_else(OauthError::invalid_client)?;
         if body_secret.is_some() {
             return Err(OauthError::invalid_request("The client proved itself twice: in the header and in the body."));
         }
@@ -40,7 +40,7 @@ pub fn shown(authorization: Option<&str>, params: &Params) -> Result<Shown, Oaut
         let client = ClientId::parse(&id).map_err(|_| OauthError::invalid_client())?;
         return Ok(Shown { client, method: AuthMethod::ClientSecretBasic, secret: Some(secret) });
     }
-    let client = body_id.and_then(|id| ClientId::parse(id).ok()).ok_or_else(|| OauthError::invalid_client())?;
+    let client = body_id.and_then(|id| ClientId::parse(id).ok()).ok_or_else(OauthError::invalid_client)?;
     let method = if body_secret.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };
     Ok(Shown { client, method, secret: body_secret.map(str::to_owned) })
 }
