@@ -154,3 +154,18 @@ async fn a_no_leads_to_the_step_that_makes_it_a_yes_and_forgetting_a_space_says_
     assert!(says(&ask, "Bob Specialist</strong> entry") && says(&ask, "Carl Contractor</strong> entry"), "{}", ask.text);
     assert!(!says(&ask, "Venus"), "only what hangs on this Space");
 }
+
+#[tokio::test]
+async fn a_recovery_on_the_host_is_announced_for_a_week() {
+    let w = world(deps().await).await;
+    let mut ada = w.signed_in("ada").await;
+    assert!(!says(&ada.get("/admin").await, "was made an owner"));
+    odcm::accounts::recovery::recover(&w.deps, &system(), &w.bob).await.unwrap();
+    let page = ada.get("/admin").await;
+    assert!(says(&page, "was made an owner") && says(&page, "Bob Specialist"), "{}", page.text);
+    let line = ada.get("/admin/audit?action=admin.recover").await;
+    assert!(says(&line, "admin.recover"), "{}", line.text);
+    w.deps.hand.advance_ms(8 * 86_400_000);
+    let mut ada = w.signed_in("ada").await;
+    assert!(!says(&ada.get("/admin").await, "was made an owner"));
+}

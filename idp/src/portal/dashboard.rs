@@ -3,12 +3,12 @@
 use super::desk::{Answer, Desk, Fault, Watch};
 use super::live;
 use super::spaces::{own, standing};
-use crate::accounts::agent_status;
+use crate::accounts::{agent_status, recovery};
 use crate::core::Timestamp;
 use crate::core::policy::{Act, Scope};
 use crate::pages::Page;
 use crate::storage::channel::Totals;
-use crate::storage::{groups, people};
+use crate::storage::{audit, groups, people};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -54,6 +54,26 @@ pub(super) struct Dashboard {
     may_groups: bool,
     explain: bool,
     sees_spaces: bool,
+    recovered: Vec<Recovered>,
+}
+
+/// Somebody was made an owner from the host in the last week (rules C11: announced).
+#[derive(Clone, Debug, Serialize)]
+struct Recovered {
+    person: String,
+    id: String,
+    by: String,
+    at: Timestamp,
+}
+
+async fn recovered(desk: &Desk) -> Result<Vec<Recovered>, Fault> {
+    let filter = audit::Filter {
+        action: Some(recovery::ACTION.into()),
+        from: Some(desk.deps.clock.now().plus_secs(-7 * 86_400)),
+        ..audit::Filter::default()
+    };
+    let lines = audit::page(&mut desk.db(), &filter, None, 5).await?.items;
+    Ok(lines.into_iter().map(|l| Recovered { person: l.object_name, id: l.object_id, by: l.actor_name, at: l.at }).collect())
 }
 
 async fn read(desk: &Desk) -> Result<DashboardLive, Fault> {
@@ -116,6 +136,7 @@ pub(super) async fn show(desk: Desk) -> Answer {
         may_groups: desk.may(&Act::ManageGroups),
         explain: desk.may(&Act::Explain),
         sees_spaces: all || desk.actor().rights.iter().any(|r| matches!(r.scope, Scope::Space(_))),
+        recovered: if all { recovered(&desk).await? } else { Vec::new() },
     })
 }
 
@@ -173,6 +194,12 @@ impl Page for Dashboard {
             may_groups: true,
             explain: true,
             sees_spaces: true,
+            recovered: vec![Recovered {
+                person: "Barry".into(),
+                id: "x".into(),
+                by: "root on the host".into(),
+                at: Timestamp(1_795_352_400_000),
+            }],
         };
         let live = DashboardLive::samples();
         let mut pages: Vec<Self> = live.into_iter().map(page).collect();
@@ -184,6 +211,7 @@ impl Page for Dashboard {
                 may_groups: false,
                 explain: false,
                 sees_spaces: false,
+                recovered: Vec::new(),
                 ..first
             });
         }
