@@ -2,11 +2,9 @@
 
 use super::cookies;
 use crate::deps::Deps;
-use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -14,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lang(pub String);
 
-/// The id under which everything about a request is logged. Set by [`with_request_id`].
+/// The id under which everything about a request is logged. Set by the middleware of `web`.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
@@ -122,17 +120,6 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAd
         }
     }
     last
-}
-
-/// Middleware: gives each request an id, remembers it for [`Ctx`], and answers it as `x-request-id`.
-pub async fn with_request_id(State(deps): State<Deps>, mut request: Request, next: Next) -> Response {
-    let id = deps.entropy.id(deps.clock.now()).hyphenated().to_string();
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
-    }
-    response
 }
 
 #[cfg(test)]

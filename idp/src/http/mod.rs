@@ -13,5 +13,5 @@ pub mod etag;
 mod problem;
 
 pub use body::{Form, Json, Path, Query};
-pub use context::{Ctx, Lang, RequestId, with_request_id};
+pub use context::{Ctx, Lang, RequestId};
 pub use problem::Problem;

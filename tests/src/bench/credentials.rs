@@ -37,14 +37,14 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
     for kind in Kind::available(runtime) {
         let world = World::seed(runtime, kind, 0)?;
         for (alg, id, secret, walks) in
-            [("es256", "machine-es", &world.made.machine_es, 4000), ("rs256", "machine-rs", &world.made.machine_rs, 1000)]
+            [("es256", "machine-es", &world.made.machine_es, 1000), ("rs256", "machine-rs", &world.made.machine_rs, 500)]
         {
             let mut server = Server::start("@server", &world)?;
             let port = server.port;
             let plan = if quick {
                 Plan { walks: 200, rounds: 3, bare: (alg, 1), parted: false }
             } else {
-                Plan { walks, rounds: 7, bare: (alg, 1), parted: false }
+                Plan { walks, rounds: 15, bare: (alg, 1), parted: false }
             };
             let sample = measure(&mut server, &world, plan, || Machine::new(port, id, secret))?;
             table.cpu(&format!("client_credentials {alg}, {}", kind.name()), &sample, BUDGET_US);

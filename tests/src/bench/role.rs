@@ -102,6 +102,11 @@ impl Control {
                 }
                 Ok("ok".into())
             }
+            // the way of a command without its work: it is no part of the floor
+            ["rest"] => {
+                self.runtime.block_on(self.runtime.spawn(async {})).map_err(|e| e.to_string())?;
+                Ok("ok".into())
+            }
             ["echo"] => {
                 let port = self.runtime.block_on(applied::echo(self.deps.clone()))?;
                 Ok(port.to_string())

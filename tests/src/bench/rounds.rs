@@ -1,5 +1,7 @@
 //! Rounds: a path is walked and weighed; walked again with the tape on; what was taped is played on the copy, together with
-//! the bare operations, and weighed the same way. The figures are medians over the rounds.
+//! the bare operations, and weighed the same way, in the same rhythm: one walk after the other, each on a command, as the
+//! requests of a client come. What the commands themselves cost is weighed too and taken off. The figures are medians over the
+//! rounds.
 
 use crate::child::Server;
 use crate::world::World;
@@ -68,20 +70,11 @@ pub fn measure<W: Walk>(
     server.ask(&format!("play {} {}", warm.number, plan.bare.1))?;
     let mut samples = Vec::new();
     for _ in 0..plan.rounds {
-        let cost = weigh(server, plan, &mut path)?;
+        let cost = micros(weigh(server, plan, &mut path)?, plan.walks);
         let taped = tape(server, plan, &mut path)?;
-        let mut floor = Duration::ZERO;
-        for part in &taped {
-            let times = if part.counts { part.walks * plan.bare.1 } else { 0 };
-            let before = server.cpu()?;
-            server.ask(&format!("play {} {times}", part.number))?;
-            if part.counts {
-                floor += settled(server)?.saturating_sub(before);
-            }
-        }
+        let floor = floor(server, plan, &taped)?;
         let counted = || taped.iter().filter(|p| p.counts);
         let sum = |of: fn(&Part) -> usize| counted().map(of).sum::<usize>() as f64 / plan.walks as f64;
-        let (cost, floor) = (micros(cost, plan.walks), micros(floor, plan.walks));
         samples.push(Sample {
             cost,
             floor,
@@ -98,6 +91,31 @@ pub fn measure<W: Walk>(
         statements: of(|s| s.statements),
         transactions: of(|s| s.transactions),
     })
+}
+
+/// Microseconds of a walk's statements and bare operations.
+fn floor(server: &mut Server, plan: Plan, taped: &[Part]) -> Result<f64, String> {
+    let mut total = Duration::ZERO;
+    let mut before = settled(server)?;
+    for part in taped {
+        if plan.parted && part.counts {
+            before = settled(server)?;
+        }
+        let times = if part.counts { plan.bare.1 } else { 0 };
+        server.ask(&format!("play {} {times}", part.number))?;
+        if plan.parted && part.counts {
+            total += settled(server)?.saturating_sub(before);
+        }
+    }
+    if !plan.parted {
+        total = settled(server)?.saturating_sub(before);
+    }
+    let before = settled(server)?;
+    for _ in 0..plan.walks {
+        server.ask("rest")?;
+    }
+    let rest = settled(server)?.saturating_sub(before);
+    Ok(micros(total.saturating_sub(rest), plan.walks))
 }
 
 /// CPU time once the threads that answered have gone to sleep.
@@ -125,8 +143,6 @@ struct Part {
     number: usize,
     statements: usize,
     transactions: usize,
-    /// Walks in it.
-    walks: usize,
     /// Whether it belongs to the floor.
     counts: bool,
 }
@@ -135,21 +151,21 @@ fn cut(server: &mut Server) -> Result<Part, String> {
     let answer = server.ask("cut")?;
     let mut numbers = answer.split(' ').map(|n| n.parse::<usize>().map_err(|_| format!("`{answer}`")));
     let mut next = || numbers.next().unwrap_or_else(|| Err("a short answer".into()));
-    Ok(Part { number: next()?, statements: next()?, transactions: next()?, walks: 0, counts: false })
+    Ok(Part { number: next()?, statements: next()?, transactions: next()?, counts: false })
 }
 
+/// Walks with the tape on: a part for what comes before, if there is something, and a part for each walk.
 fn tape(server: &mut Server, plan: Plan, path: &mut impl Walk) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
-    let (times, walks) = if plan.parted { (plan.walks, 1) } else { (1, plan.walks) };
-    for _ in 0..times {
+    for _ in 0..plan.walks {
         server.ask("tape")?;
-        path.before()?;
-        parts.push(cut(server)?);
-        server.ask("tape")?;
-        for _ in 0..walks {
-            path.walk()?;
+        if plan.parted {
+            path.before()?;
+            parts.push(cut(server)?);
+            server.ask("tape")?;
         }
-        parts.push(Part { walks, counts: true, ..cut(server)? });
+        path.walk()?;
+        parts.push(Part { counts: true, ..cut(server)? });
     }
     Ok(parts)
 }

@@ -67,7 +67,7 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
         for (id, about) in [("app", "an application"), ("mars", "a Space")] {
             let mut server = Server::start("@server", &world)?;
             let port = server.port;
-            let (walks, rounds) = if quick { (50, 3) } else { (500, 7) };
+            let (walks, rounds) = if quick { (50, 3) } else { (200, 15) };
             // access token and ID token
             let plan = Plan { walks, rounds, bare: ("rs256", 2), parted: false };
             let sample = measure(&mut server, &world, plan, || Flow::new(port, &world, id))?;

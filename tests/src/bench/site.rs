@@ -4,19 +4,21 @@ use crate::world::World;
 use odcm_agent::enrol::{Order, enrol};
 use odcm_agent::entropy::SystemEntropy;
 use odcm_space_plugin::fake::FakeSpace;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// One site; it ends with its value.
+/// One site; its agent ends with its value.
 pub struct Site {
-    _stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    state: PathBuf,
+    fake: FakeSpace,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Site {
-    /// Enrols the `n`th Space of the world and starts its agent. A team of it is bound to the group of the world.
-    pub async fn start(world: &World, n: usize) -> Result<Self, String> {
+    /// Enrols the `n`th Space of the world. A team of it is bound to the group of the world.
+    pub async fn enrol(world: &World, n: usize) -> Result<Self, String> {
         let (_, code) = world.made.codes.get(n).ok_or("there is no such Space")?;
         let fake = FakeSpace::new(&format!("installation-{n}"));
         let team = fake.create_team("Developers", Some("Spaces-1"));
@@ -39,22 +41,29 @@ impl Site {
         };
         let mut store = odcm_agent::state::Folder::open(&state).map_err(|e| e.to_string())?;
         enrol(&order, &fake, &SystemEntropy::default(), &mut store).await.map_err(|e| format!("agent {n}: {e}"))?;
-        drop(store);
+        Ok(Self { state, fake, running: None })
+    }
+
+    /// Starts its agent.
+    pub fn start(&mut self) {
         let (stop, stopped) = oneshot::channel::<()>();
+        let (config, fake) = (odcm_agent::Config::new(&self.state), Arc::new(self.fake.clone()));
         let task = tokio::spawn(async move {
             let ended = async {
                 let _ = stopped.await;
             };
-            if let Err(error) = odcm_agent::run(odcm_agent::Config::new(state), Arc::new(fake), ended).await {
-                crate::table::say(&format!("agent {n} ended: {error}"));
+            if let Err(error) = odcm_agent::run(config, fake, ended).await {
+                crate::table::say(&format!("an agent ended: {error}"));
             }
         });
-        Ok(Self { _stop: stop, task })
+        self.running = Some((stop, task));
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some((_, task)) = self.running.take() {
+            task.abort();
+        }
     }
 }
