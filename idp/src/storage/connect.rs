@@ -1,14 +1,14 @@
 //! Opening the database and bringing its schema up to date.
 
 use super::db::{Db, Inner};
+use super::pool::Pool;
 use super::{Error, Result};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The one migration sequence of both engines: version, name, text.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -57,27 +57,6 @@ impl ConnectOptions {
     }
 }
 
-/// When a PostgreSQL server last said that it is not the primary any more. Connections that are older are not used again: the
-/// pool would otherwise hand out, for ever, what leads to a server that refuses every write (rules C4).
-#[derive(Clone, Debug, Default)]
-pub(super) struct Failover(Arc<Mutex<Option<Instant>>>);
-
-impl Failover {
-    /// Notes the error, if it is the one that tells.
-    pub(super) fn heard(&self, error: sqlx::Error) -> sqlx::Error {
-        if error.as_database_error().and_then(|db| db.code()).is_some_and(|code| code == super::error::READ_ONLY) {
-            tracing::warn!("the database became read only; its connections are opened anew");
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        }
-        error
-    }
-
-    /// Whether a connection of this age may be used.
-    fn admits(&self, age: Duration) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|heard| heard.elapsed() > age)
-    }
-}
-
 impl Db {
     /// Opens the database without touching its schema.
     ///
@@ -88,19 +67,7 @@ impl Db {
             let pg = PgConnectOptions::from_str(&options.url)?
                 .statement_cache_capacity(STATEMENT_CACHE)
                 .options([("synchronous_commit", "on")]); // a revocation must not come back after a power cut (rules C4)
-            let failover = Failover::default();
-            let known = failover.clone();
-            let pool = PgPoolOptions::new()
-                .max_connections(options.connections)
-                .acquire_timeout(options.wait)
-                .test_before_acquire(false)
-                .before_acquire(move |_, meta| {
-                    let fit = known.admits(meta.age);
-                    Box::pin(async move { Ok(fit) })
-                })
-                .connect_with(pg)
-                .await?;
-            return Ok(Self::new(Inner::Pg(pool, failover)));
+            return Ok(Self::new(Inner::Pg(Pool::open(pg, options.connections, options.wait).await?)));
         }
         let lite = SqliteConnectOptions::from_str(&options.url)?
             .create_if_missing(options.create)
@@ -109,9 +76,13 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .statement_cache_capacity(STATEMENT_CACHE);
-        let pool = |n: u32| SqlitePoolOptions::new().max_connections(n).acquire_timeout(options.wait).test_before_acquire(false);
-        let write = pool(1).connect_with(lite.clone()).await?;
-        let read = pool(options.connections.clamp(1, 4)).connect_with(lite.read_only(true)).await?;
+        // Opened once, the file is there: one that disappears later is not replaced by an empty one.
+        SqlitePool::connect_with(lite.clone()).await?.close().await;
+        let lite = lite.create_if_missing(false);
+        let write = Pool::open(lite.clone(), 1, options.wait).await?;
+        // a reader is a thread: more of them than cores only take turns
+        let cores = std::thread::available_parallelism().map_or(2, |n| u32::try_from(n.get()).unwrap_or(4));
+        let read = Pool::open(lite.read_only(true), options.connections.min(cores).clamp(2, 4), options.wait).await?;
         Ok(Self::new(Inner::Lite { read, write }))
     }
 
@@ -120,9 +91,20 @@ impl Db {
     /// # Errors
     /// [`Error::Engine`] with the engine's words.
     pub async fn migrate(&self) -> Result<()> {
+        // sqlx's migrations want a pool of sqlx
         let done = match self.inner() {
-            Inner::Lite { write, .. } => migrator().run(write).await,
-            Inner::Pg(pool, _) => migrator().run(pool).await,
+            Inner::Lite { write, .. } => {
+                let pool = SqlitePoolOptions::new().max_connections(1).connect_with(write.options().clone()).await?;
+                let done = migrator().run(&pool).await;
+                pool.close().await;
+                done
+            }
+            Inner::Pg(pool) => {
+                let pool = PgPoolOptions::new().max_connections(1).connect_with(pool.options().clone()).await?;
+                let done = migrator().run(&pool).await;
+                pool.close().await;
+                done
+            }
         };
         done.map_err(|e| Error::Engine(e.to_string()))
     }
@@ -134,7 +116,7 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Inner::Pg(pool, _) => pool.close().await,
+            Inner::Pg(pool) => pool.close().await,
         }
     }
 }

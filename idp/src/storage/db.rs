@@ -1,10 +1,11 @@
 //! The facade: an enum of two native pools, `sql!` texts, binds as `&[&a, &b]`, rows by `FromRow`, and `run_tx`.
 
-use super::connect::{Engine, Failover};
+use super::connect::Engine;
+use super::pool::{Pool, Transaction};
 use super::tape::{How, Roll, Tape, Values};
 use super::{Error, Result, Retryable};
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Encode, Postgres, Sqlite, Type};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -80,6 +81,11 @@ pub const fn is_write(text: &str) -> bool {
     !matches!(text.as_bytes().first(), Some(b'S' | b'W'))
 }
 
+/// How a transaction begins.
+pub(super) const BEGIN_LITE: &str = "BEGIN IMMEDIATE";
+/// The same on PostgreSQL.
+pub(super) const BEGIN_PG: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+
 type Args<'a> = &'a [&'a dyn Arg];
 
 fn lite(args: Args<'_>) -> Result<SqliteArguments> {
@@ -104,8 +110,8 @@ pub struct Db {
 
 #[derive(Clone, Debug)]
 pub(super) enum Inner {
-    Lite { read: SqlitePool, write: SqlitePool },
-    Pg(PgPool, Failover),
+    Lite { read: Pool<Sqlite>, write: Pool<Sqlite> },
+    Pg(Pool<Postgres>),
 }
 
 /// How often a named transaction ran.
@@ -129,59 +135,53 @@ pub struct Tx {
 
 #[derive(Debug)]
 enum TxInner {
-    Lite(sqlx::Transaction<'static, Sqlite>),
-    Pg(sqlx::Transaction<'static, Postgres>, Failover),
+    Lite(Transaction<Sqlite>),
+    Pg(Transaction<Postgres>),
 }
 
-macro_rules! on_db {
-    ($db:expr, $s:expr, $a:expr, $how:ident, $build:ident, |$q:ident, $e:ident| $body:expr) => {{
-        $s.runs.fetch_add(1, Ordering::Relaxed);
-        match &$db.inner {
-            Inner::Lite { read, write } => {
-                let values = lite($a)?;
-                if $db.tape.is_on() {
-                    $db.tape.alone($s, How::$how, Values::Lite(values.clone()));
-                }
-                let $q = sqlx::$build($s.sql, values);
-                let $e = if $s.write { write } else { read };
-                Ok($body?)
-            }
-            Inner::Pg(pool, failover) => {
-                let values = pg($a)?;
-                if $db.tape.is_on() {
-                    $db.tape.alone($s, How::$how, Values::Pg(values.clone()));
-                }
-                let $q = sqlx::$build($s.sql, values);
-                let $e = pool;
-                Ok($body.map_err(|error| failover.heard(error))?)
-            }
-        }
+/// Rows as an engine gave them. They are fetched by code that is the same for every kind of row: a copy of it for each made
+/// the program take minutes to build.
+enum Rows {
+    Lite(Vec<SqliteRow>),
+    Pg(Vec<PgRow>),
+}
+
+impl Rows {
+    fn first<T: Row>(&self) -> Result<Option<T>> {
+        Ok(match self {
+            Self::Lite(rows) => rows.first().map(T::from_row).transpose()?,
+            Self::Pg(rows) => rows.first().map(T::from_row).transpose()?,
+        })
+    }
+
+    fn all<T: Row>(&self) -> Result<Vec<T>> {
+        Ok(match self {
+            Self::Lite(rows) => rows.iter().map(T::from_row).collect::<std::result::Result<_, _>>()?,
+            Self::Pg(rows) => rows.iter().map(T::from_row).collect::<std::result::Result<_, _>>()?,
+        })
+    }
+}
+
+/// Runs a statement that gives rows, at most one if only one is wanted.
+macro_rules! fetch {
+    ($on:expr, $s:expr, $values:expr, $how:expr) => {{
+        let query = sqlx::query_with($s.sql, $values);
+        let rows = match $how {
+            // A write is read to its end even for one row: SQLite commits it there, and only there says whether it could.
+            How::Opt if !$s.write => query.fetch_optional($on.connection()?).await.map(|row| row.into_iter().collect()),
+            _ => query.fetch_all($on.connection()?).await,
+        };
+        $on.ended(&rows);
+        rows?
     }};
 }
 
-macro_rules! on_tx {
-    ($tx:expr, $s:expr, $a:expr, $how:ident, $build:ident, |$q:ident, $e:ident| $body:expr) => {{
-        $s.runs.fetch_add(1, Ordering::Relaxed);
-        match &mut $tx.inner {
-            TxInner::Lite(tx) => {
-                let values = lite($a)?;
-                if let Some(roll) = &mut $tx.roll {
-                    roll.note($s, How::$how, Values::Lite(values.clone()));
-                }
-                let $q = sqlx::$build($s.sql, values);
-                let $e = &mut **tx;
-                Ok($body?)
-            }
-            TxInner::Pg(tx, failover) => {
-                let values = pg($a)?;
-                if let Some(roll) = &mut $tx.roll {
-                    roll.note($s, How::$how, Values::Pg(values.clone()));
-                }
-                let $q = sqlx::$build($s.sql, values);
-                let $e = &mut **tx;
-                Ok($body.map_err(|error| failover.heard(error))?)
-            }
-        }
+/// Runs a statement that gives a count.
+macro_rules! execute {
+    ($on:expr, $s:expr, $values:expr) => {{
+        let done = sqlx::query_with($s.sql, $values).execute($on.connection()?).await;
+        $on.ended(&done);
+        done?.rows_affected()
     }};
 }
 
@@ -217,7 +217,7 @@ impl Db {
     pub fn engine(&self) -> Engine {
         match self.inner {
             Inner::Lite { .. } => Engine::Sqlite,
-            Inner::Pg(..) => Engine::Postgres,
+            Inner::Pg(_) => Engine::Postgres,
         }
     }
 
@@ -232,7 +232,7 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn opt<T: Row>(&self, s: &'static Stmt, a: Args<'_>) -> Result<Option<T>> {
-        on_db!(self, s, a, Opt, query_as_with, |q, e| q.fetch_optional(e).await)
+        self.rows(s, a, How::Opt).await?.first()
     }
 
     /// All rows. Give the statement a LIMIT unless the table is small by nature.
@@ -240,7 +240,7 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn all<T: Row>(&self, s: &'static Stmt, a: Args<'_>) -> Result<Vec<T>> {
-        on_db!(self, s, a, All, query_as_with, |q, e| q.fetch_all(e).await)
+        self.rows(s, a, How::All).await?.all()
     }
 
     /// Runs one guarded statement outside a transaction; gives the number of rows.
@@ -248,7 +248,45 @@ impl Db {
     /// # Errors
     /// Any storage error.
     pub async fn exec(&self, s: &'static Stmt, a: Args<'_>) -> Result<u64> {
-        on_db!(self, s, a, Exec, query_with, |q, e| q.execute(e).await.map(|done| done.rows_affected()))
+        s.runs.fetch_add(1, Ordering::Relaxed);
+        match &self.inner {
+            Inner::Lite { read, write } => {
+                let values = lite(a)?;
+                self.note(s, How::Exec, || Values::Lite(values.clone()));
+                let mut lease = if s.write { write } else { read }.lease().await?;
+                Ok(execute!(lease, s, values))
+            }
+            Inner::Pg(pool) => {
+                let values = pg(a)?;
+                self.note(s, How::Exec, || Values::Pg(values.clone()));
+                let mut lease = pool.lease().await?;
+                Ok(execute!(lease, s, values))
+            }
+        }
+    }
+
+    async fn rows(&self, s: &'static Stmt, a: Args<'_>, how: How) -> Result<Rows> {
+        s.runs.fetch_add(1, Ordering::Relaxed);
+        Ok(match &self.inner {
+            Inner::Lite { read, write } => {
+                let values = lite(a)?;
+                self.note(s, how, || Values::Lite(values.clone()));
+                let mut lease = if s.write { write } else { read }.lease().await?;
+                Rows::Lite(fetch!(lease, s, values, how))
+            }
+            Inner::Pg(pool) => {
+                let values = pg(a)?;
+                self.note(s, how, || Values::Pg(values.clone()));
+                let mut lease = pool.lease().await?;
+                Rows::Pg(fetch!(lease, s, values, how))
+            }
+        })
+    }
+
+    fn note(&self, s: &'static Stmt, how: How, values: impl FnOnce() -> Values) {
+        if self.tape.is_on() {
+            self.tape.alone(s, how, values());
+        }
     }
 
     /// For [`crate::run_tx!`] only.
@@ -259,10 +297,8 @@ impl Db {
 
     async fn begin(&self) -> Result<Tx> {
         let inner = match &self.inner {
-            Inner::Lite { write, .. } => TxInner::Lite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Inner::Pg(pool, failover) => {
-                TxInner::Pg(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?, failover.clone())
-            }
+            Inner::Lite { write, .. } => TxInner::Lite(write.lease().await?.begin(BEGIN_LITE).await?),
+            Inner::Pg(pool) => TxInner::Pg(pool.lease().await?.begin(BEGIN_PG).await?),
         };
         Ok(Tx { inner, roll: Roll::begin(&self.tape) })
     }
@@ -293,11 +329,17 @@ impl Db {
         }
         Ok(match &self.inner {
             Inner::Lite { write, .. } => {
-                let st = write.prepare(s.sql.into_sql_str()).await?;
+                let mut lease = write.lease().await?;
+                let prepared = lease.connection()?.prepare(s.sql.into_sql_str()).await;
+                lease.ended(&prepared);
+                let st = prepared?;
                 (st.columns().iter().map(|c| c.name().to_owned()).collect(), count(st.parameters()))
             }
-            Inner::Pg(pool, _) => {
-                let st = pool.prepare(s.sql.into_sql_str()).await?;
+            Inner::Pg(pool) => {
+                let mut lease = pool.lease().await?;
+                let prepared = lease.connection()?.prepare(s.sql.into_sql_str()).await;
+                lease.ended(&prepared);
+                let st = prepared?;
                 (st.columns().iter().map(|c| c.name().to_owned()).collect(), count(st.parameters()))
             }
         })
@@ -389,13 +431,19 @@ impl Attempt<'_> {
     }
 }
 
+fn note(roll: &mut Option<Roll>, s: &'static Stmt, how: How, values: impl FnOnce() -> Values) {
+    if let Some(roll) = roll {
+        roll.note(s, how, values());
+    }
+}
+
 impl Tx {
     /// One row or none.
     ///
     /// # Errors
     /// Any storage error.
     pub async fn opt<T: Row>(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<Option<T>> {
-        on_tx!(self, s, a, Opt, query_as_with, |q, e| q.fetch_optional(e).await)
+        self.rows(s, a, How::Opt).await?.first()
     }
 
     /// All rows.
@@ -403,7 +451,7 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn all<T: Row>(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<Vec<T>> {
-        on_tx!(self, s, a, All, query_as_with, |q, e| q.fetch_all(e).await)
+        self.rows(s, a, How::All).await?.all()
     }
 
     /// Runs a statement; gives the number of rows.
@@ -411,7 +459,35 @@ impl Tx {
     /// # Errors
     /// Any storage error.
     pub async fn exec(&mut self, s: &'static Stmt, a: Args<'_>) -> Result<u64> {
-        on_tx!(self, s, a, Exec, query_with, |q, e| q.execute(e).await.map(|done| done.rows_affected()))
+        s.runs.fetch_add(1, Ordering::Relaxed);
+        match &mut self.inner {
+            TxInner::Lite(tx) => {
+                let values = lite(a)?;
+                note(&mut self.roll, s, How::Exec, || Values::Lite(values.clone()));
+                Ok(execute!(tx, s, values))
+            }
+            TxInner::Pg(tx) => {
+                let values = pg(a)?;
+                note(&mut self.roll, s, How::Exec, || Values::Pg(values.clone()));
+                Ok(execute!(tx, s, values))
+            }
+        }
+    }
+
+    async fn rows(&mut self, s: &'static Stmt, a: Args<'_>, how: How) -> Result<Rows> {
+        s.runs.fetch_add(1, Ordering::Relaxed);
+        Ok(match &mut self.inner {
+            TxInner::Lite(tx) => {
+                let values = lite(a)?;
+                note(&mut self.roll, s, how, || Values::Lite(values.clone()));
+                Rows::Lite(fetch!(tx, s, values, how))
+            }
+            TxInner::Pg(tx) => {
+                let values = pg(a)?;
+                note(&mut self.roll, s, how, || Values::Pg(values.clone()));
+                Rows::Pg(fetch!(tx, s, values, how))
+            }
+        })
     }
 
     /// Runs a statement that must hit exactly one row.
@@ -426,7 +502,7 @@ impl Tx {
     async fn commit(self) -> Result<()> {
         match self.inner {
             TxInner::Lite(tx) => tx.commit().await?,
-            TxInner::Pg(tx, _) => tx.commit().await?,
+            TxInner::Pg(tx) => tx.commit().await?,
         }
         if let Some(roll) = self.roll {
             roll.end(true);
@@ -440,7 +516,7 @@ impl Tx {
         }
         let done = match self.inner {
             TxInner::Lite(tx) => tx.rollback().await,
-            TxInner::Pg(tx, _) => tx.rollback().await,
+            TxInner::Pg(tx) => tx.rollback().await,
         };
         if let Err(error) = done {
             tracing::warn!(%error, "rolling back failed; the connection is dropped");

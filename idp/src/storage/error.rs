@@ -66,8 +66,9 @@ impl From<sqlx::Error> for Error {
                 if matches!(&*code, "40001" | "40P01" | "5" | "6" | "261" | "262" | "517") {
                     return Self::Busy(text);
                 }
-                // 57P01..03: the server goes down; 53300: too many connections; 25006: read only after a fail-over
-                if matches!(&*code, "57P01" | "57P02" | "57P03" | "53300" | READ_ONLY) {
+                // 57P01..05: the server goes down; 25P03: it ended an idle transaction; 53300: too many connections; 25006: read
+                // only after a fail-over; 14: SQLite cannot open the file
+                if matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | READ_ONLY | "14") {
                     return Self::Unavailable(text);
                 }
                 match db.kind() {

@@ -35,6 +35,7 @@ pub mod marks;
 pub mod memberships;
 pub mod page;
 pub mod people;
+mod pool;
 pub mod reports;
 pub mod revocation;
 pub mod rights;

@@ -3,14 +3,15 @@
 //! the path is held against. Off unless a benchmark starts it; then it is one branch per statement. It keeps values in
 //! memory and shows them to nobody.
 
-use super::db::{Db, Inner};
-use super::{Result, Stmt};
+use super::db::{BEGIN_LITE, BEGIN_PG, Db, Inner};
+use super::{Error, Result, Retryable, Stmt};
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// How many rows a statement was asked for.
+/// How many rows a statement is asked for.
 #[derive(Clone, Copy)]
 pub(super) enum How {
     Opt,
@@ -108,15 +109,52 @@ pub struct Recording(Vec<Unit>);
 macro_rules! play {
     ($step:expr, $kind:ident, $on:expr) => {{
         let Step { stmt, how, values } = $step;
-        if let Values::$kind(values) = values {
-            let query = sqlx::query_with(stmt.sql, values);
-            match how {
-                How::Opt => query.fetch_optional($on).await.map(|_| ())?,
-                How::All => query.fetch_all($on).await.map(|_| ())?,
-                How::Exec => query.execute($on).await.map(|_| ())?,
+        let on = $on;
+        let Values::$kind(values) = values else { return Err(Error::Engine("taped on the other engine".into())) };
+        let query = sqlx::query_with(stmt.sql, values.clone());
+        let outcome = match how {
+            How::Opt if !stmt.write => query.fetch_optional(on.connection()?).await.map(|_| ()),
+            How::Opt | How::All => query.fetch_all(on.connection()?).await.map(|_| ()),
+            How::Exec => query.execute(on.connection()?).await.map(|_| ()),
+        };
+        on.ended(&outcome);
+        outcome?
+    }};
+}
+
+macro_rules! play_unit {
+    ($unit:expr, $kind:ident, $pool:expr, $begin:expr) => {{
+        let pool = |write: bool| $pool(write).lease();
+        match $unit {
+            Unit::Alone(step) => play!(step, $kind, &mut pool(step.stmt.write).await?),
+            Unit::Tx { steps, committed } => {
+                let mut tx = pool(true).await?.begin($begin).await?;
+                let played: Result<()> = async {
+                    for step in steps {
+                        play!(step, $kind, &mut tx);
+                    }
+                    Ok(())
+                }
+                .await;
+                if *committed && played.is_ok() {
+                    tx.commit().await?
+                } else {
+                    tx.rollback().await?
+                }
+                played?
             }
         }
     }};
+}
+
+impl Unit {
+    async fn play(&self, db: &Db) -> Result<()> {
+        match db.inner() {
+            Inner::Lite { read, write } => play_unit!(self, Lite, |w: bool| if w { write } else { read }, BEGIN_LITE),
+            Inner::Pg(both) => play_unit!(self, Pg, |_: bool| both, BEGIN_PG),
+        }
+        Ok(())
+    }
 }
 
 impl Recording {
@@ -130,6 +168,16 @@ impl Recording {
         self.0.iter().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
+    /// The texts, in order; those of a transaction after a line of their own.
+    #[must_use]
+    pub fn texts(&self) -> Vec<&'static str> {
+        let of = |unit: &Unit| match unit {
+            Unit::Alone(step) => vec![step.stmt.sql],
+            Unit::Tx { steps, .. } => std::iter::once("-- transaction").chain(steps.iter().map(|s| s.stmt.sql)).collect(),
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+
     /// Executes it on another database of the same engine, through the same driver, pools and kinds of transaction as
     /// [`Db`]; rows are fetched and not decoded.
     ///
@@ -137,25 +185,14 @@ impl Recording {
     /// Any storage error.
     pub async fn play(self, db: &Db) -> Result<()> {
         for unit in self.0 {
-            match (db.inner(), unit) {
-                (Inner::Lite { read, write }, Unit::Alone(step)) => {
-                    play!(step, Lite, if step.stmt.write { write } else { read });
+            // as `run_tx!`: what met another transaction runs again
+            let mut runs = 0;
+            while let Err(error) = unit.play(db).await {
+                runs += 1;
+                if !error.retry() || runs > 30 {
+                    return Err(error);
                 }
-                (Inner::Pg(pool, _), Unit::Alone(step)) => play!(step, Pg, pool),
-                (Inner::Lite { write, .. }, Unit::Tx { steps, committed }) => {
-                    let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-                    for step in steps {
-                        play!(step, Lite, &mut *tx);
-                    }
-                    if committed { tx.commit().await? } else { tx.rollback().await? }
-                }
-                (Inner::Pg(pool, _), Unit::Tx { steps, committed }) => {
-                    let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?;
-                    for step in steps {
-                        play!(step, Pg, &mut *tx);
-                    }
-                    if committed { tx.commit().await? } else { tx.rollback().await? }
-                }
+                tokio::time::sleep(Duration::from_millis(runs)).await;
             }
         }
         Ok(())
