@@ -29,7 +29,11 @@ pub fn block_on<T>(config: &Config, work: impl Future<Output = Result<T, String>
     start_logging(config)?;
     // Fails only when a provider is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // One core is left to the threads of SQLite and to password hashes: a request that finds its core taken waits, and two
+    // workers on two cores spend more time on waking each other than on the requests (docs/performance.md).
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.saturating_sub(1).max(1))
         .enable_all()
         .build()
         .map_err(|e| format!("cannot start the async runtime: {e}"))?;
