@@ -6,6 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use odcm::config::SignInSettings;
+use std::sync::{Mutex, PoisonError};
 
 /// As long as the part of a token that is signed.
 const MESSAGE: [u8; 420] = [0x41; 420];
@@ -14,7 +15,7 @@ const MESSAGE: [u8; 420] = [0x41; 420];
 pub enum Bare {
     Es256(Box<EcdsaKeyPair>),
     Rs256(Box<RsaKeyPair>),
-    Argon2 { params: Params, memory: Vec<Block> },
+    Argon2 { params: Params, memory: Mutex<Vec<Block>> },
 }
 
 impl Bare {
@@ -27,7 +28,7 @@ impl Bare {
             "rs256" => Ok(Self::Rs256(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|e| e.to_string())?))),
             "argon2" => {
                 let params = Params::new(costs.argon2_memory, costs.argon2_passes, 1, Some(32)).map_err(|e| e.to_string())?;
-                let memory = vec![Block::default(); params.block_count()];
+                let memory = Mutex::new(vec![Block::default(); params.block_count()]);
                 Ok(Self::Argon2 { params, memory })
             }
             other => Err(format!("{other}: es256, rs256 or argon2")),
@@ -35,7 +36,7 @@ impl Bare {
     }
 
     /// Does it once.
-    pub fn once(&mut self) -> Result<(), String> {
+    pub fn once(&self) -> Result<(), String> {
         match self {
             Self::Es256(pair) => pair.sign(&SystemRandom::new(), &MESSAGE).map(drop).map_err(|e| e.to_string()),
             Self::Rs256(pair) => {
@@ -44,6 +45,7 @@ impl Bare {
             }
             Self::Argon2 { params, memory } => {
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+                let memory = &mut *memory.lock().unwrap_or_else(PoisonError::into_inner);
                 let done = argon2.hash_password_into_with_memory(b"correct horse battery", &[7; 16], &mut [0; 32], memory);
                 done.map_err(|e| e.to_string())
             }

@@ -57,10 +57,14 @@ pub struct Client {
 impl Client {
     /// Connects.
     pub fn new(port: u16) -> Result<Self, String> {
+        Ok(Self { stream: Self::connect(port)?, port, cookies: BTreeMap::new() })
+    }
+
+    fn connect(port: u16) -> Result<BufReader<TcpStream>, String> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|e| e.to_string())?;
         stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(PATIENCE))).map_err(|e| e.to_string())?;
-        Ok(Self { stream: BufReader::new(stream), port, cookies: BTreeMap::new() })
+        Ok(BufReader::new(stream))
     }
 
     /// Sends a request and reads the answer.
@@ -76,8 +80,20 @@ impl Client {
         }
         text.push_str("\r\n");
         text.push_str(body);
+        // the server ends connections on which nothing was asked for a while
+        if self.is_over() {
+            self.stream = Self::connect(self.port)?;
+        }
         self.stream.get_mut().write_all(text.as_bytes()).map_err(|e| e.to_string())?;
         self.read()
+    }
+
+    fn is_over(&self) -> bool {
+        let stream = self.stream.get_ref();
+        let _ = stream.set_nonblocking(true);
+        let over = matches!(stream.peek(&mut [0]), Ok(0));
+        let _ = stream.set_nonblocking(false);
+        over
     }
 
     fn read(&mut self) -> Result<Answer, String> {

@@ -57,7 +57,7 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
     for kind in Kind::available(runtime) {
         let world = World::seed(runtime, kind, 0)?;
         let (walks, rounds) = if quick { (3, 3) } else { (8, 15) };
-        let plan = Plan { walks, rounds, bare: ("argon2", 1), parted: true };
+        let plan = Plan { walks, clients: 1, rounds, bare: ("argon2", 1), parted: true };
         let mut server = Server::start("@server", &world)?;
         let port = server.port;
         let sample = measure(&mut server, &world, plan, || Ok(Check { browser: Client::new(port)?, page: None }))?;

@@ -9,6 +9,7 @@ use odcm::storage::{ConnectOptions, Db, Recording};
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -45,6 +46,15 @@ fn serve(config: &str) -> Result<(), String> {
     })
 }
 
+/// Answers a form with as many bytes as an answer with a token has, with nothing of ours. Gives the port.
+async fn hello() -> Result<u16, String> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|e| e.to_string())?;
+    let port = listener.local_addr().map_err(|e| e.to_string())?.port();
+    let router = axum::Router::new().route("/oauth2/token", axum::routing::post(|_: String| async { "x".repeat(700) }));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(port)
+}
+
 /// Does what the conductor says.
 struct Control {
     deps: Deps,
@@ -52,7 +62,7 @@ struct Control {
     /// What was taped, part by part; a part is played once.
     parts: Vec<Option<Recording>>,
     copy: Option<Db>,
-    bare: Option<Bare>,
+    bare: Option<Arc<Bare>>,
 }
 
 impl Control {
@@ -88,25 +98,36 @@ impl Control {
                 Ok("ok".into())
             }
             ["bare", name] => {
-                self.bare = Some(Bare::new(name, &self.deps.settings.sign_in)?);
+                self.bare = Some(Arc::new(Bare::new(name, &self.deps.settings.sign_in)?));
                 Ok("ok".into())
             }
-            // plays a part on the copy and does so many bare operations
-            ["play", part, times] => {
-                let part = part.parse().ok().and_then(|n: usize| self.parts.get_mut(n)?.take()).ok_or("no such part")?;
-                let copy = self.copy.clone().ok_or("no copy")?;
-                let played = self.runtime.spawn(async move { part.play(&copy).await });
-                self.runtime.block_on(played).map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
-                for _ in 0..times.parse().map_err(|_| "how often?")? {
-                    self.bare.as_mut().ok_or("nothing bare")?.once()?;
+            // plays parts on the copy, by so many tasks at once, each part with so many bare operations
+            ["play", first, last, times, tasks] => {
+                let number = |word: &str| word.parse::<usize>().map_err(|_| format!("`{word}` is no number"));
+                let (first, last, times, tasks) = (number(first)?, number(last)?, number(times)?, number(tasks)?);
+                let parts: Vec<Recording> =
+                    self.parts.get_mut(first..=last).ok_or("no such parts")?.iter_mut().filter_map(Option::take).collect();
+                let (parts, copy) = (Arc::new(Mutex::new(parts.into_iter())), self.copy.clone().ok_or("no copy")?);
+                let bare = self.bare.clone().ok_or("nothing bare")?;
+                let next = move || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let playing: Vec<_> = (0..tasks)
+                    .map(|_| {
+                        let (next, copy, bare) = (next.clone(), copy.clone(), bare.clone());
+                        self.runtime.spawn(async move {
+                            while let Some(part) = next() {
+                                part.play(&copy).await.map_err(|e| e.to_string())?;
+                                (0..times).try_for_each(|_| bare.once())?;
+                            }
+                            Ok::<(), String>(())
+                        })
+                    })
+                    .collect();
+                for task in playing {
+                    self.runtime.block_on(task).map_err(|e| e.to_string())??;
                 }
                 Ok("ok".into())
             }
-            // the way of a command without its work: it is no part of the floor
-            ["rest"] => {
-                self.runtime.block_on(self.runtime.spawn(async {})).map_err(|e| e.to_string())?;
-                Ok("ok".into())
-            }
+            ["hello"] => Ok(self.runtime.block_on(hello())?.to_string()),
             ["echo"] => {
                 let port = self.runtime.block_on(applied::echo(self.deps.clone()))?;
                 Ok(port.to_string())

@@ -1,7 +1,6 @@
-//! Rounds: a path is walked and weighed; walked again with the tape on; what was taped is played on the copy, together with
-//! the bare operations, and weighed the same way, in the same rhythm: one walk after the other, each on a command, as the
-//! requests of a client come. What the commands themselves cost is weighed too and taken off. The figures are medians over the
-//! rounds.
+//! Rounds: a path is walked by several clients at once and weighed; walked again, one after the other, with the tape on; what
+//! was taped is played on the copy, by as many tasks at once, together with the bare operations, and weighed the same way. The
+//! figures are lower quartiles over the rounds: what disturbs a round only adds to it.
 
 use crate::child::Server;
 use crate::world::World;
@@ -20,13 +19,16 @@ pub trait Walk {
 /// How a path is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Walks per round.
+    /// Walks per round, of all clients.
     pub walks: usize,
+    /// Clients that walk at once. A server that is idle between two requests pays for falling asleep and for being woken as
+    /// much as for the request; that is measured with one.
+    pub clients: usize,
     /// Rounds.
     pub rounds: usize,
     /// The bare operation, and how often a walk needs it.
     pub bare: (&'static str, usize),
-    /// Whether [`Walk::before`] does something.
+    /// Whether [`Walk::before`] does something. Then one client walks.
     pub parted: bool,
 }
 
@@ -35,87 +37,90 @@ pub struct Plan {
 pub struct Sample {
     pub cost: f64,
     pub floor: f64,
-    pub difference: f64,
     pub statements: f64,
     pub transactions: f64,
 }
 
-/// The middle one.
-pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The one that a quarter of them does not reach.
+pub fn lower_quartile(values: impl Iterator<Item = f64>) -> f64 {
     let mut all: Vec<f64> = values.collect();
     all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+    all.get(all.len() / 4).copied().unwrap_or(f64::NAN)
 }
 
 fn micros(time: Duration, walks: usize) -> f64 {
     time.as_secs_f64() * 1e6 / walks as f64
 }
 
-/// Measures. `first` happens once, on both databases (a sign-in, say).
-pub fn measure<W: Walk>(
+/// Measures. `first` happens once for each client, on both databases (a sign-in, say).
+pub fn measure<W: Walk + Send>(
     server: &mut Server,
     world: &World,
     plan: Plan,
-    first: impl FnOnce() -> Result<W, String>,
+    first: impl Fn() -> Result<W, String>,
 ) -> Result<Sample, String> {
     server.ask(&format!("copy {}", world.copy))?;
     server.ask(&format!("bare {}", plan.bare.0))?;
     server.ask("tape")?;
-    let mut path = first()?;
-    for _ in 0..plan.walks.min(50) {
-        path.before()?;
-        path.walk()?;
+    let mut clients = Vec::new();
+    for _ in 0..plan.clients {
+        let mut client = first()?;
+        for _ in 0..3 {
+            client.before()?;
+            client.walk()?;
+        }
+        clients.push(client);
     }
     let warm = cut(server)?;
-    server.ask(&format!("play {} {}", warm.number, plan.bare.1))?;
+    server.ask(&format!("play {0} {0} {1} 1", warm.number, plan.bare.1))?;
+    weigh(server, plan, &mut clients)?;
     let mut samples = Vec::new();
     for _ in 0..plan.rounds {
-        let cost = micros(weigh(server, plan, &mut path)?, plan.walks);
-        let taped = tape(server, plan, &mut path)?;
-        let floor = floor(server, plan, &taped)?;
+        let cost = micros(weigh(server, plan, &mut clients)?, plan.walks);
+        let one = clients.first_mut().ok_or("no client walks")?;
+        let taped = tape(server, plan, one)?;
+        let floor = micros(floor(server, plan, &taped)?, plan.walks);
         let counted = || taped.iter().filter(|p| p.counts);
         let sum = |of: fn(&Part) -> usize| counted().map(of).sum::<usize>() as f64 / plan.walks as f64;
-        samples.push(Sample {
-            cost,
-            floor,
-            difference: cost - floor,
-            statements: sum(|p| p.statements),
-            transactions: sum(|p| p.transactions),
-        });
+        samples.push(Sample { cost, floor, statements: sum(|p| p.statements), transactions: sum(|p| p.transactions) });
     }
-    let of = |field: fn(&Sample) -> f64| median(samples.iter().map(field));
+    let of = |field: fn(&Sample) -> f64| lower_quartile(samples.iter().map(field));
     Ok(Sample {
         cost: of(|s| s.cost),
         floor: of(|s| s.floor),
-        difference: of(|s| s.difference),
         statements: of(|s| s.statements),
         transactions: of(|s| s.transactions),
     })
 }
 
-/// Microseconds of a walk's statements and bare operations.
-fn floor(server: &mut Server, plan: Plan, taped: &[Part]) -> Result<f64, String> {
+/// Microseconds of a walk for which there is no floor.
+pub fn weigh_alone<W: Walk + Send>(server: &Server, plan: Plan, clients: &mut [W]) -> Result<f64, String> {
+    let mut costs = Vec::new();
+    for _ in 0..=plan.rounds {
+        costs.push(micros(weigh(server, plan, clients)?, plan.walks));
+    }
+    Ok(lower_quartile(costs.into_iter().skip(1)))
+}
+
+/// CPU time of the statements and bare operations of all walks.
+fn floor(server: &mut Server, plan: Plan, taped: &[Part]) -> Result<Duration, String> {
+    let Plan { clients, bare: (_, times), .. } = plan;
+    if !plan.parted {
+        let (Some(first), Some(last)) = (taped.first(), taped.last()) else { return Err("nothing was taped".into()) };
+        let before = settled(server)?;
+        server.ask(&format!("play {} {} {times} {clients}", first.number, last.number))?;
+        return Ok(settled(server)?.saturating_sub(before));
+    }
     let mut total = Duration::ZERO;
-    let mut before = settled(server)?;
     for part in taped {
-        if plan.parted && part.counts {
-            before = settled(server)?;
-        }
-        let times = if part.counts { plan.bare.1 } else { 0 };
-        server.ask(&format!("play {} {times}", part.number))?;
-        if plan.parted && part.counts {
+        let times = if part.counts { times } else { 0 };
+        let before = settled(server)?;
+        server.ask(&format!("play {0} {0} {times} 1", part.number))?;
+        if part.counts {
             total += settled(server)?.saturating_sub(before);
         }
     }
-    if !plan.parted {
-        total = settled(server)?.saturating_sub(before);
-    }
-    let before = settled(server)?;
-    for _ in 0..plan.walks {
-        server.ask("rest")?;
-    }
-    let rest = settled(server)?.saturating_sub(before);
-    Ok(micros(total.saturating_sub(rest), plan.walks))
+    Ok(total)
 }
 
 /// CPU time once the threads that answered have gone to sleep.
@@ -124,18 +129,26 @@ fn settled(server: &Server) -> Result<Duration, String> {
     server.cpu()
 }
 
-fn weigh(server: &Server, plan: Plan, path: &mut impl Walk) -> Result<Duration, String> {
-    let mut total = Duration::ZERO;
-    let (times, walks) = if plan.parted { (plan.walks, 1) } else { (1, plan.walks) };
-    for _ in 0..times {
-        path.before()?;
-        let before = settled(server)?;
-        for _ in 0..walks {
-            path.walk()?;
+fn weigh<W: Walk + Send>(server: &Server, plan: Plan, clients: &mut [W]) -> Result<Duration, String> {
+    if plan.parted {
+        let client = clients.first_mut().ok_or("no client walks")?;
+        let mut total = Duration::ZERO;
+        for _ in 0..plan.walks {
+            client.before()?;
+            let before = settled(server)?;
+            client.walk()?;
+            total += settled(server)?.saturating_sub(before);
         }
-        total += settled(server)?.saturating_sub(before);
+        return Ok(total);
     }
-    Ok(total)
+    let each = plan.walks / clients.len();
+    let before = settled(server)?;
+    std::thread::scope(|scope| {
+        let walking: Vec<_> =
+            clients.iter_mut().map(|client| scope.spawn(|| (0..each).try_for_each(|_| client.walk()))).collect();
+        walking.into_iter().try_for_each(|one| one.join().map_err(|_| "a client panicked".to_owned())?)
+    })?;
+    Ok(settled(server)?.saturating_sub(before))
 }
 
 /// A part of the tape.

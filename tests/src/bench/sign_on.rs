@@ -1,6 +1,7 @@
 //! Authorize + token for a person who is signed in: two requests, as an application and as a Space makes them.
 
 use crate::child::Server;
+use crate::credentials::CLIENTS;
 use crate::http::Client;
 use crate::password::sign_in;
 use crate::rounds::{Plan, Walk, measure};
@@ -67,9 +68,9 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
         for (id, about) in [("app", "an application"), ("mars", "a Space")] {
             let mut server = Server::start("@server", &world)?;
             let port = server.port;
-            let (walks, rounds) = if quick { (50, 3) } else { (200, 15) };
+            let (walks, rounds) = if quick { (64, 3) } else { (320, 13) };
             // access token and ID token
-            let plan = Plan { walks, rounds, bare: ("rs256", 2), parted: false };
+            let plan = Plan { walks, clients: CLIENTS, rounds, bare: ("rs256", 2), parted: false };
             let sample = measure(&mut server, &world, plan, || Flow::new(port, &world, id))?;
             table.cpu(&format!("authorize + token, {about}, {}", kind.name()), &sample, BUDGET_US);
         }
