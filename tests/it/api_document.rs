@@ -79,3 +79,20 @@ async fn every_operation_of_the_document_is_a_route_and_says_so_without_a_token(
         }
     }
 }
+
+#[tokio::test]
+async fn what_belongs_to_something_unknown_is_not_an_empty_list() {
+    let world = World::new().await;
+    let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let mut asked = 0;
+    for op in world.operations().into_iter().filter(|op| op.method == "GET" && op.path.contains("{id}")) {
+        let path = op.path.replace("{id}", unknown);
+        if path.contains('{') {
+            continue;
+        }
+        let answer = world.call("GET", &format!("/api/v1{path}"), &world.owner, None).await;
+        assert_eq!(answer.status, 404, "{}: {}", op.id, answer.text);
+        asked += 1;
+    }
+    assert!(asked > 15, "only {asked}");
+}

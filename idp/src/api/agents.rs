@@ -1,6 +1,6 @@
 //! Agents of Spaces: status, enrolment codes, revocation, adoption and sweep decisions.
 
-use super::shape::{Answer, List, Part, Problems, done, of, ok, time, time_or};
+use super::shape::{Answer, List, Part, Problems, done, known_space, of, ok, time, time_or};
 use crate::accounts::{agent_status, agents};
 use crate::core::ids::{PersonId, SpaceId};
 use crate::deps::Deps;
@@ -105,6 +105,7 @@ struct SpaceStatus {
 #[utoipa::path(get, operation_id = "get_space_status", path = "/spaces/{id}/status", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = SpaceStatus), Problems))]
 async fn status(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     let s = agent_status::status(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     let section = |s: agent_status::SectionStatus| SectionStatus {
         revision: s.revision,
         applied: s.applied,
@@ -194,6 +195,7 @@ async fn adoptions(
 ) -> Answer {
     let (after, limit): (Option<PersonId>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
     let page = agents::adoptions_page(&deps, &actor, &id, false, after.as_ref(), limit).await.map_err(of(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     let shape = |a: agents::Adoption| Adoption {
         person: a.person.to_string(),
         person_name: a.person_name,
@@ -277,6 +279,7 @@ async fn sweeps(
     let (after, limit): (Option<String>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
     let after = after.unwrap_or_default();
     let page = agents::sweeps_page(&deps, &actor, &id, &after, limit).await.map_err(of(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     let shape = |s: agents::Sweep| Sweep {
         team: s.candidate.team,
         team_name: s.candidate.team_name,

@@ -2,7 +2,8 @@
 
 use super::people::Made;
 use super::shape::{
-    Answer, Holds, List, Problems, Search, SubjectRef, When, created, done, missing, of, ok, read, refused, tagged, time,
+    Answer, Holds, List, Problems, Search, SubjectRef, When, created, done, known_space, missing, of, ok, read, refused, tagged,
+    time,
 };
 use crate::accounts::grants as cases;
 use crate::core::ids::{GrantId, SpaceId};
@@ -75,6 +76,7 @@ async fn list(
     Query(search): Query<Search>,
 ) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     let (part, q) = search.parts(&ctx)?;
     let (after, limit) = (part.after(&ctx)?, part.limit(&ctx)?);
     let page = grants::page_of_space(&mut &deps.db, &id, q.as_deref(), after.as_ref(), limit).await.map_err(read(&ctx))?;

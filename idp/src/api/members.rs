@@ -1,6 +1,8 @@
 //! `/groups/{id}/members`: assertions of membership.
 
-use super::shape::{Answer, Holds, List, Problems, Search, SubjectRef, When, done, id as parse_id, of, ok, read, refused, time};
+use super::shape::{
+    Answer, Holds, List, Problems, Search, SubjectRef, When, done, id as parse_id, known_group, of, ok, read, refused, time,
+};
 use crate::accounts::memberships as cases;
 use crate::core::Refusal;
 use crate::core::directory::Subject;
@@ -49,6 +51,7 @@ async fn list(
     Query(search): Query<Search>,
 ) -> Answer {
     actor.may(&Act::ReadGroup(id.clone())).map_err(refused(&ctx))?;
+    known_group(&deps, &ctx, &id).await?;
     let (part, q) = search.parts(&ctx)?;
     let (after, limit) = (part.after(&ctx)?, part.limit(&ctx)?);
     let page = memberships::page_of_group(&mut &deps.db, &id, q.as_deref(), after.as_ref(), limit).await.map_err(read(&ctx))?;

@@ -1,7 +1,8 @@
 //! `/people`.
 
 use super::shape::{
-    Answer, List, Part, Problems, bounded, created, done, id as parse_id, missing, of, ok, read, refused, tagged, time, time_or,
+    Answer, List, Part, Problems, bounded, created, done, id as parse_id, known_person, missing, of, ok, read, refused, tagged,
+    time, time_or,
 };
 use crate::accounts::{emails as email_cases, links, people as cases};
 use crate::core::ids::{EmailId, PersonId};
@@ -320,6 +321,7 @@ async fn list_emails(
     Query(part): Query<Part>,
 ) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
+    known_person(&deps, &ctx, &id).await?;
     let (after, limit): (Option<String>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
     let page = emails::page_of_person(&mut &deps.db, &id, &after.unwrap_or_default(), limit).await.map_err(read(&ctx))?;
     let shape =

@@ -1,7 +1,7 @@
 //! What agents report of a Space: items that deserve a look, with residual access (rules A9), and events. The history of its
 //! administration is `/audit?space=…`.
 
-use super::shape::{Answer, List, Part, Problems, of, ok, time};
+use super::shape::{Answer, List, Part, Problems, known_space, of, ok, time};
 use crate::accounts::agent_status::{self, Event, Item};
 use crate::core::ids::SpaceId;
 use crate::deps::Deps;
@@ -62,6 +62,7 @@ impl From<Item> for ItemOut {
 #[utoipa::path(get, operation_id = "list_space_items", path = "/spaces/{id}/items", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<ItemOut>), Problems))]
 async fn items(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
     let found = agent_status::items(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     ok(List::whole(found.into_iter().map(ItemOut::from).collect()))
 }
 
@@ -93,6 +94,7 @@ async fn events(
     let after: Option<String> = part.after(&ctx)?;
     let limit = part.limit(&ctx)?;
     let rows = agent_status::events_before(&deps, &actor, &id, after.as_deref(), limit + 1).await.map_err(of(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     let page = Page::cut(rows, limit);
     let shape = |e: Event| EventOut { id: e.id, at: time(e.at), kind: e.kind, detail: e.detail };
     ok(List::page(page, |e| e.id.clone(), shape))

@@ -2,7 +2,8 @@
 
 use crate::core::Timestamp;
 use crate::core::directory::{Span, Subject};
-use crate::core::ids::{GroupId, PersonId};
+use crate::core::ids::{GroupId, PersonId, SpaceId};
+use crate::deps::Deps;
 use crate::http::{Ctx, Problem, etag};
 use crate::{accounts, storage};
 use axum::Json;
@@ -103,6 +104,24 @@ pub(super) fn refused(ctx: &Ctx) -> impl Fn(crate::core::Refusal) -> Problem {
 /// 404 for an object.
 pub(super) fn missing(ctx: &Ctx, what: &'static str) -> Problem {
     Problem::from(crate::core::Refusal::not_found(what)).of(ctx)
+}
+
+/// That a Space is there, for lists of what belongs to it. Ask after the right to know.
+pub(super) async fn known_space(deps: &Deps, ctx: &Ctx, id: &SpaceId) -> Result<(), Problem> {
+    let found = storage::spaces::find(&mut &deps.db, id).await.map_err(read(ctx))?;
+    found.map(drop).ok_or_else(|| missing(ctx, "Space"))
+}
+
+/// That a group is there, for lists of what belongs to it. Ask after the right to know.
+pub(super) async fn known_group(deps: &Deps, ctx: &Ctx, id: &GroupId) -> Result<(), Problem> {
+    let found = storage::groups::find(&mut &deps.db, id).await.map_err(read(ctx))?;
+    found.map(drop).ok_or_else(|| missing(ctx, "group"))
+}
+
+/// That a person is there, for lists of what belongs to it. Ask after the right to know.
+pub(super) async fn known_person(deps: &Deps, ctx: &Ctx, id: &PersonId) -> Result<(), Problem> {
+    let found = storage::people::find(&mut &deps.db, id).await.map_err(read(ctx))?;
+    found.map(drop).ok_or_else(|| missing(ctx, "person"))
 }
 
 /// 200 with a body.

@@ -1,7 +1,9 @@
 //! `/people/{id}/identities`, `/sessions`, `/tokens`, `/consents`: how a person signs in, and ending one of them.
 
 use super::people::Made;
-use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, of, ok, read, refused, time, time_or};
+use super::shape::{
+    Answer, List, Part, Problems, created, done, id as parse_id, known_person, of, ok, read, refused, time, time_or,
+};
 use super::tokens::TokenOut;
 use crate::accounts::identities::{self, NewIdentity};
 use crate::accounts::{people, sign_ins};
@@ -54,9 +56,7 @@ struct IdentityOut {
 async fn list_identities(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
     let db = &mut &deps.db;
-    if crate::storage::people::find(db, &id).await.map_err(read(&ctx))?.is_none() {
-        return Err(super::shape::missing(&ctx, "person"));
-    }
+    known_person(&deps, &ctx, &id).await?;
     let rows = emails::identities(db, &id).await.map_err(read(&ctx))?;
     let shape = |i: emails::IdentityRow| IdentityOut {
         id: i.id.to_string(),
@@ -148,6 +148,7 @@ struct SessionOut {
 #[utoipa::path(get, operation_id = "list_sessions", path = "/people/{id}/sessions", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<SessionOut>), Problems))]
 async fn list_sessions(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     let rows = sign_ins::sessions(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    known_person(&deps, &ctx, &id).await?;
     let shape = |s: sessions::Listed| SessionOut {
         id: s.id.to_string(),
         methods: s.authentications.0.iter().map(|a| a.method.amr()).collect(),
@@ -191,6 +192,7 @@ async fn list_tokens(
 ) -> Answer {
     let (after, limit): (Option<ApiTokenId>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
     let page = sign_ins::tokens_page(&deps, &actor, &id, after.as_ref(), limit).await.map_err(of(&ctx))?;
+    known_person(&deps, &ctx, &id).await?;
     ok(List::page(page, |t| t.id.clone(), TokenOut::from))
 }
 
@@ -213,6 +215,7 @@ struct ConsentOut {
 #[utoipa::path(get, operation_id = "list_consents", path = "/people/{id}/consents", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<ConsentOut>), Problems))]
 async fn list_consents(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
     let rows = sign_ins::consents(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    known_person(&deps, &ctx, &id).await?;
     let shape = |c: consent::Agreed| ConsentOut {
         client: c.client_id.to_string(),
         client_name: c.client_name,

@@ -3,7 +3,8 @@
 use super::groups::Confirmed;
 use super::people::Made;
 use super::shape::{
-    Answer, List, Part, Problems, bounded, created, done, id as parse_id, missing, of, ok, read, refused, tagged, time,
+    Answer, List, Part, Problems, bounded, created, done, id as parse_id, known_space, missing, of, ok, read, refused, tagged,
+    time,
 };
 use crate::accounts::spaces as cases;
 use crate::core::ids::{GroupId, SpaceId};
@@ -301,6 +302,7 @@ async fn published(
     Query(part): Query<Part>,
 ) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     let after: Option<(String, GroupId)> = part.after(&ctx)?;
     let page = spaces::published_page(&mut &deps.db, &id, after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
     ok(List::page(page, |(id, name)| (fold(name), id.clone()), |(id, name)| GroupRef { id: id.to_string(), name }))
@@ -352,6 +354,7 @@ async fn list_bindings(
     Query(part): Query<Part>,
 ) -> Answer {
     actor.may(&Act::ReadSpace(id.clone())).map_err(refused(&ctx))?;
+    known_space(&deps, &ctx, &id).await?;
     let after: Option<(String, String)> = part.after(&ctx)?;
     let page = bindings::page(&mut &deps.db, &id, after.as_ref(), part.limit(&ctx)?).await.map_err(read(&ctx))?;
     let shape = |b: bindings::BindingRow| Binding {
