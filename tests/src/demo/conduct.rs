@@ -228,7 +228,8 @@ fn print_guide(demo: &Demo, planets: &[Planet], seeded: &Seeded, processes: &[Pr
     line(format!(
         "
   Try:
-    1. Open {mars}, press the ODCM button, sign in as bob. Open {venus}: no second sign-in.
+    1. Open {mars}, press \"Sign in with Okta\" (what an Octopus of that age calls it), sign in as bob.
+       Open {venus}, press its button: no second sign-in.
     2. In another browser profile sign in as barry at http://localhost:{port} and put geoff into the group Developers.
        The page of Mars says \"applied, revision N, in x ms\"; geoff may now deploy to Dev there.
     3. Take geoff out again: his membership is gone, his account in Mars inactive.
