@@ -62,12 +62,12 @@ pub async fn changes(world: &World, db: &Db, count: usize) -> Result<Vec<f64>, S
     let bearer = format!("Bearer {}", made.token);
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let path = format!("/api/v1/groups/{}/members/people/{}", made.group, made.erin);
-    let mut client = Client::new(world.port)?;
+    let mut client = Client::new(world.port).await?;
     let mut taken = Vec::new();
     for n in 0..count {
         let before = access(db, &space).await?.1;
         let (method, body) = if n % 2 == 0 { ("PUT", "{}") } else { ("DELETE", "") };
-        client.send(method, &path, &headers, body)?.expect(204)?;
+        client.send(method, &path, &headers, body).await?.expect(204)?;
         let ms = until(Duration::from_secs(20), PAUSE, || async {
             match access(db, &space).await? {
                 (_, acked, Some(ms)) if acked > before => Ok(ms),

@@ -1,15 +1,17 @@
 //! The server as a process: started, asked, weighed.
 
-use crate::http::Client;
 use crate::world::World;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A running server.
 pub struct Server {
     child: Child,
+    /// Whether it ends when its input does.
+    ends: bool,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     /// Where it listens.
@@ -22,8 +24,21 @@ impl Server {
     pub fn start(role: &str, world: &World) -> Result<Self, String> {
         let log = File::options().create(true).append(true).open(world.folder().join("server.log")).map_err(|e| e.to_string())?;
         let exe = std::env::current_exe().map_err(|e| e.to_string())?;
-        let mut child = Command::new(exe)
-            .arg(role)
+        // the program as it is shipped, if it was built, because what is in a program takes memory
+        let shipped = Some(exe.with_file_name("odcm")).filter(|odcm| role == "@odcm" && odcm.is_file());
+        let mut command = match &shipped {
+            Some(odcm) => {
+                let mut command = Command::new(odcm);
+                command.args(["serve", "--config"]);
+                command
+            }
+            None => {
+                let mut command = Command::new(exe);
+                command.arg(role);
+                command
+            }
+        };
+        let mut child = command
             .arg(&world.config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -34,7 +49,8 @@ impl Server {
             return Err("the server has no pipes".into());
         };
         let (port, management) = (world.port, world.management);
-        let mut server = Self { child, input: Some(input), output: BufReader::new(output), port, management };
+        let ends = shipped.is_none();
+        let mut server = Self { child, ends, input: Some(input), output: BufReader::new(output), port, management };
         server.wait(world)?;
         Ok(server)
     }
@@ -42,9 +58,8 @@ impl Server {
     fn wait(&mut self, world: &World) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let ready = Client::new(self.management).and_then(|mut c| c.get("/readyz")).is_ok_and(|a| a.status == 200);
             // the public listener follows at once
-            if ready && Client::new(self.port).is_ok() {
+            if is_ready(self.management) && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
                 return Ok(());
             }
             if Instant::now() > deadline || !matches!(self.child.try_wait(), Ok(None)) {
@@ -86,11 +101,20 @@ impl Server {
     }
 }
 
+fn is_ready(port: u16) -> bool {
+    let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).and_then(|mut stream| {
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer).map(|_| answer)
+    });
+    asked.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.input.take());
         let deadline = Instant::now() + Duration::from_secs(12);
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        while self.ends && matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
         let _ = self.child.kill();

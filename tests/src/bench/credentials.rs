@@ -2,9 +2,10 @@
 
 use crate::child::Server;
 use crate::http::Client;
-use crate::rounds::{Plan, Walk, measure, weigh_alone};
+use crate::rounds::{Plan, Walk, measure, one_thread, weigh_alone};
 use crate::table::Table;
 use crate::world::{Kind, World};
+use futures_util::future::try_join_all;
 use tokio::runtime::Runtime;
 
 /// Above the floor, in microseconds.
@@ -21,17 +22,17 @@ pub struct Machine {
 
 impl Machine {
     /// Of a client of the world.
-    pub fn new(port: u16, id: &str, secret: &str) -> Result<Self, String> {
+    pub async fn new(port: u16, id: &str, secret: &str) -> Result<Self, String> {
         let pairs = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret), ("scope", "read")];
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        Ok(Self { client: Client::new(port)?, body })
+        Ok(Self { client: Client::new(port).await?, body })
     }
 }
 
 impl Walk for Machine {
-    fn walk(&mut self) -> Result<(), String> {
+    async fn walk(&mut self) -> Result<(), String> {
         let kind = [("content-type", "application/x-www-form-urlencoded")];
-        self.client.send("POST", "/oauth2/token", &kind, &self.body)?.expect(200).map(drop)
+        self.client.send("POST", "/oauth2/token", &kind, &self.body).await?.expect(200).map(drop)
     }
 }
 
@@ -46,9 +47,11 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
             let port = server.port;
             if kind == Kind::Sqlite && alg == "es256" {
                 let hello: u16 = server.ask("hello")?.parse().map_err(|_| "no port")?;
-                let mut clients = (0..CLIENTS).map(|_| Machine::new(hello, id, secret)).collect::<Result<Vec<_>, _>>()?;
+                let thread = one_thread()?;
+                let clients = (0..CLIENTS).map(|_| Machine::new(hello, id, secret));
+                let mut clients = thread.block_on(try_join_all(clients))?;
                 let plan = Plan { walks, clients: CLIENTS, rounds: 7, bare: (alg, 0), parted: false };
-                let cost = weigh_alone(&server, plan, &mut clients)?;
+                let cost = weigh_alone(&thread, &server, plan, &mut clients)?;
                 table.note("the same exchange with bare axum, for comparison", cost / 1000.0, "ms");
             }
             let plan = if quick {
@@ -56,7 +59,7 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
             } else {
                 Plan { walks, clients: CLIENTS, rounds: 15, bare: (alg, 1), parted: false }
             };
-            let sample = measure(&mut server, &world, plan, || Machine::new(port, id, secret))?;
+            let sample = measure(&mut server, &world, plan, async || Machine::new(port, id, secret).await)?;
             table.cpu(&format!("client_credentials {alg}, {}", kind.name()), &sample, BUDGET_US);
         }
     }

@@ -1,9 +1,11 @@
 //! One HTTP/1.1 connection that is kept, with cookies: small, so that it disturbs the server on the same machine little.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -56,19 +58,19 @@ pub struct Client {
 
 impl Client {
     /// Connects.
-    pub fn new(port: u16) -> Result<Self, String> {
-        Ok(Self { stream: Self::connect(port)?, port, cookies: BTreeMap::new() })
+    pub async fn new(port: u16) -> Result<Self, String> {
+        Ok(Self { stream: Self::connect(port).await?, port, cookies: BTreeMap::new() })
     }
 
-    fn connect(port: u16) -> Result<BufReader<TcpStream>, String> {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|e| e.to_string())?;
-        stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(PATIENCE))).map_err(|e| e.to_string())?;
+    async fn connect(port: u16) -> Result<BufReader<TcpStream>, String> {
+        let connecting = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)));
+        let stream = timeout(PATIENCE, connecting).await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        stream.set_nodelay(true).map_err(|e| e.to_string())?;
         Ok(BufReader::new(stream))
     }
 
     /// Sends a request and reads the answer.
-    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, String> {
+    pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, String> {
         let mut text = format!("{method} {path} HTTP/1.1\r\nhost: localhost:{}\r\n", self.port);
         if !self.cookies.is_empty() {
             let pairs: Vec<String> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
@@ -80,30 +82,32 @@ impl Client {
         }
         text.push_str("\r\n");
         text.push_str(body);
-        // the server ends connections on which nothing was asked for a while
-        if self.is_over() {
-            self.stream = Self::connect(self.port)?;
+        if let Some(answer) = self.exchange(&text).await? {
+            return Ok(answer);
         }
-        self.stream.get_mut().write_all(text.as_bytes()).map_err(|e| e.to_string())?;
-        self.read()
+        // the server ends connections on which nothing was asked for a while
+        self.stream = Self::connect(self.port).await?;
+        self.exchange(&text).await?.ok_or_else(|| "no answer".into())
     }
 
-    fn is_over(&self) -> bool {
-        let stream = self.stream.get_ref();
-        let _ = stream.set_nonblocking(true);
-        let over = matches!(stream.peek(&mut [0]), Ok(0));
-        let _ = stream.set_nonblocking(false);
-        over
-    }
-
-    fn read(&mut self) -> Result<Answer, String> {
+    /// Nothing when the connection was over before an answer began.
+    async fn exchange(&mut self, text: &str) -> Result<Option<Answer>, String> {
         let mut line = String::new();
-        self.stream.read_line(&mut line).map_err(|e| e.to_string())?;
+        if self.stream.get_mut().write_all(text.as_bytes()).await.is_err() {
+            return Ok(None);
+        }
+        match timeout(PATIENCE, self.stream.read_line(&mut line)).await.map_err(|e| e.to_string())? {
+            Ok(0) | Err(_) => Ok(None),
+            Ok(_) => self.read(line).await.map(Some),
+        }
+    }
+
+    async fn read(&mut self, mut line: String) -> Result<Answer, String> {
         let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| format!("no answer: `{line}`"))?;
         let (mut length, mut location) = (0, String::new());
         loop {
             line.clear();
-            self.stream.read_line(&mut line).map_err(|e| e.to_string())?;
+            self.stream.read_line(&mut line).await.map_err(|e| e.to_string())?;
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             match name {
                 "content-length" => length = value.parse().map_err(|_| "a wrong content-length")?,
@@ -114,7 +118,7 @@ impl Client {
             }
         }
         let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).map_err(|e| e.to_string())?;
+        self.stream.read_exact(&mut body).await.map_err(|e| e.to_string())?;
         Ok(Answer { status, location, body: String::from_utf8(body).map_err(|e| e.to_string())? })
     }
 
@@ -128,33 +132,33 @@ impl Client {
     }
 
     /// `GET`, as a browser.
-    pub fn get(&mut self, path: &str) -> Result<Answer, String> {
-        self.send("GET", path, &[("accept", "text/html")], "")
+    pub async fn get(&mut self, path: &str) -> Result<Answer, String> {
+        self.send("GET", path, &[("accept", "text/html")], "").await
     }
 
     /// A form, as a browser on the own origin sends it.
-    pub fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, String> {
+    pub async fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, String> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let origin = format!("http://localhost:{}", self.port);
         let headers = [("accept", "text/html"), ("content-type", "application/x-www-form-urlencoded"), ("origin", &origin)];
-        self.send("POST", path, &headers, &body)
+        self.send("POST", path, &headers, &body).await
     }
 
     /// Gets a page and follows redirects on this site.
-    pub fn open(&mut self, path: &str) -> Result<Answer, String> {
-        let mut answer = self.get(path)?;
+    pub async fn open(&mut self, path: &str) -> Result<Answer, String> {
+        let mut answer = self.get(path).await?;
         for _ in 0..10 {
             if !(300..400).contains(&answer.status) || !answer.location.starts_with('/') {
                 break;
             }
-            answer = self.get(&answer.location.clone())?;
+            answer = self.get(&answer.location.clone()).await?;
         }
         Ok(answer)
     }
 
     /// Sends the form of a page, without following the redirect.
-    pub fn submit(&mut self, page: &Answer, end: &str, field: (&str, &str)) -> Result<Answer, String> {
+    pub async fn submit(&mut self, page: &Answer, end: &str, field: (&str, &str)) -> Result<Answer, String> {
         let (action, csrf) = (page.action(end)?, page.input("csrf")?);
-        self.form(&action, &[("csrf", &csrf), field])
+        self.form(&action, &[("csrf", &csrf), field]).await
     }
 }

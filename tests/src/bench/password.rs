@@ -11,18 +11,18 @@ use tokio::runtime::Runtime;
 const BUDGET_US: f64 = 1000.0;
 
 /// Up to the page that asks for the password.
-fn named(browser: &mut Client) -> Result<Answer, String> {
+async fn named(browser: &mut Client) -> Result<Answer, String> {
     browser.cookies.clear();
-    let page = browser.open("/")?.expect(200)?;
-    let answer = browser.submit(&page, "/identify", ("name", "bob"))?.expect(303)?;
-    browser.open(&answer.location)?.expect(200)
+    let page = browser.open("/").await?.expect(200)?;
+    let answer = browser.submit(&page, "/identify", ("name", "bob")).await?.expect(303)?;
+    browser.open(&answer.location).await?.expect(200)
 }
 
 /// Signs Bob in.
-pub fn sign_in(browser: &mut Client) -> Result<(), String> {
-    let page = named(browser)?;
-    let answer = browser.submit(&page, "/password", ("password", PASSWORD))?.expect(303)?;
-    let home = browser.open(&answer.location)?.expect(200)?;
+pub async fn sign_in(browser: &mut Client) -> Result<(), String> {
+    let page = named(browser).await?;
+    let answer = browser.submit(&page, "/password", ("password", PASSWORD)).await?.expect(303)?;
+    let home = browser.open(&answer.location).await?.expect(200)?;
     if home.body.contains("Bob") { Ok(()) } else { Err(format!("not signed in: {}", home.body)) }
 }
 
@@ -30,8 +30,8 @@ pub fn sign_in(browser: &mut Client) -> Result<(), String> {
 struct Whole(Client);
 
 impl Walk for Whole {
-    fn walk(&mut self) -> Result<(), String> {
-        sign_in(&mut self.0)
+    async fn walk(&mut self) -> Result<(), String> {
+        sign_in(&mut self.0).await
     }
 }
 
@@ -42,13 +42,13 @@ struct Check {
 }
 
 impl Walk for Check {
-    fn before(&mut self) -> Result<(), String> {
-        self.page = Some(named(&mut self.browser)?);
+    async fn before(&mut self) -> Result<(), String> {
+        self.page = Some(named(&mut self.browser).await?);
         Ok(())
     }
-    fn walk(&mut self) -> Result<(), String> {
+    async fn walk(&mut self) -> Result<(), String> {
         let page = self.page.take().ok_or("no page")?;
-        self.browser.submit(&page, "/password", ("password", PASSWORD))?.expect(303).map(drop)
+        self.browser.submit(&page, "/password", ("password", PASSWORD)).await?.expect(303).map(drop)
     }
 }
 
@@ -60,12 +60,12 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
         let plan = Plan { walks, clients: 1, rounds, bare: ("argon2", 1), parted: true };
         let mut server = Server::start("@server", &world)?;
         let port = server.port;
-        let sample = measure(&mut server, &world, plan, || Ok(Check { browser: Client::new(port)?, page: None }))?;
+        let sample = measure(&mut server, &world, plan, async || Ok(Check { browser: Client::new(port).await?, page: None }))?;
         table.cpu(&format!("password checked, one request, {}", kind.name()), &sample, BUDGET_US);
         drop(server);
         let mut server = Server::start("@server", &world)?;
         let plan = Plan { parted: false, ..plan };
-        let sample = measure(&mut server, &world, plan, || Ok(Whole(Client::new(port)?)))?;
+        let sample = measure(&mut server, &world, plan, async || Ok(Whole(Client::new(port).await?)))?;
         table.cpu(&format!("password sign-in, all requests, {}", kind.name()), &sample, BUDGET_US);
     }
     Ok(())

@@ -4,16 +4,18 @@
 
 use crate::child::Server;
 use crate::world::World;
+use futures_util::future::try_join_all;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// A path that a client walks.
 pub trait Walk {
     /// What comes before and is not part of the figure. If there is something, every walk is weighed by itself.
-    fn before(&mut self) -> Result<(), String> {
+    async fn before(&mut self) -> Result<(), String> {
         Ok(())
     }
     /// The path.
-    fn walk(&mut self) -> Result<(), String>;
+    async fn walk(&mut self) -> Result<(), String>;
 }
 
 /// How a path is measured.
@@ -53,32 +55,35 @@ fn micros(time: Duration, walks: usize) -> f64 {
 }
 
 /// Measures. `first` happens once for each client, on both databases (a sign-in, say).
-pub fn measure<W: Walk + Send>(
+pub fn measure<W: Walk>(
     server: &mut Server,
     world: &World,
     plan: Plan,
-    first: impl Fn() -> Result<W, String>,
+    first: impl AsyncFn() -> Result<W, String>,
 ) -> Result<Sample, String> {
+    let runtime = one_thread()?;
     server.ask(&format!("copy {}", world.copy))?;
     server.ask(&format!("bare {}", plan.bare.0))?;
     server.ask("tape")?;
     let mut clients = Vec::new();
     for _ in 0..plan.clients {
-        let mut client = first()?;
-        for _ in 0..3 {
-            client.before()?;
-            client.walk()?;
-        }
-        clients.push(client);
+        clients.push(runtime.block_on(async {
+            let mut client = first().await?;
+            for _ in 0..3 {
+                client.before().await?;
+                client.walk().await?;
+            }
+            Ok::<W, String>(client)
+        })?);
     }
     let warm = cut(server)?;
     server.ask(&format!("play {0} {0} {1} 1", warm.number, plan.bare.1))?;
-    weigh(server, plan, &mut clients)?;
+    weigh(&runtime, server, plan, &mut clients)?;
     let mut samples = Vec::new();
     for _ in 0..plan.rounds {
-        let cost = micros(weigh(server, plan, &mut clients)?, plan.walks);
+        let cost = micros(weigh(&runtime, server, plan, &mut clients)?, plan.walks);
         let one = clients.first_mut().ok_or("no client walks")?;
-        let taped = tape(server, plan, one)?;
+        let taped = tape(&runtime, server, plan, one)?;
         let floor = micros(floor(server, plan, &taped)?, plan.walks);
         let counted = || taped.iter().filter(|p| p.counts);
         let sum = |of: fn(&Part) -> usize| counted().map(of).sum::<usize>() as f64 / plan.walks as f64;
@@ -94,10 +99,10 @@ pub fn measure<W: Walk + Send>(
 }
 
 /// Microseconds of a walk for which there is no floor.
-pub fn weigh_alone<W: Walk + Send>(server: &Server, plan: Plan, clients: &mut [W]) -> Result<f64, String> {
+pub fn weigh_alone<W: Walk>(runtime: &Runtime, server: &Server, plan: Plan, clients: &mut [W]) -> Result<f64, String> {
     let mut costs = Vec::new();
     for _ in 0..=plan.rounds {
-        costs.push(micros(weigh(server, plan, clients)?, plan.walks));
+        costs.push(micros(weigh(runtime, server, plan, clients)?, plan.walks));
     }
     Ok(lower_quartile(costs.into_iter().skip(1)))
 }
@@ -129,25 +134,32 @@ fn settled(server: &Server) -> Result<Duration, String> {
     server.cpu()
 }
 
-fn weigh<W: Walk + Send>(server: &Server, plan: Plan, clients: &mut [W]) -> Result<Duration, String> {
+/// All clients of a round are one thread, as those of the trials were: threads of their own would have to be woken one by one,
+/// at the server's cost.
+pub fn one_thread() -> Result<Runtime, String> {
+    Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())
+}
+
+fn weigh<W: Walk>(runtime: &Runtime, server: &Server, plan: Plan, clients: &mut [W]) -> Result<Duration, String> {
     if plan.parted {
         let client = clients.first_mut().ok_or("no client walks")?;
         let mut total = Duration::ZERO;
         for _ in 0..plan.walks {
-            client.before()?;
+            runtime.block_on(client.before())?;
             let before = settled(server)?;
-            client.walk()?;
+            runtime.block_on(client.walk())?;
             total += settled(server)?.saturating_sub(before);
         }
         return Ok(total);
     }
     let each = plan.walks / clients.len();
     let before = settled(server)?;
-    std::thread::scope(|scope| {
-        let walking: Vec<_> =
-            clients.iter_mut().map(|client| scope.spawn(|| (0..each).try_for_each(|_| client.walk()))).collect();
-        walking.into_iter().try_for_each(|one| one.join().map_err(|_| "a client panicked".to_owned())?)
-    })?;
+    runtime.block_on(try_join_all(clients.iter_mut().map(|client| async move {
+        for _ in 0..each {
+            client.walk().await?;
+        }
+        Ok::<(), String>(())
+    })))?;
     Ok(settled(server)?.saturating_sub(before))
 }
 
@@ -168,16 +180,16 @@ fn cut(server: &mut Server) -> Result<Part, String> {
 }
 
 /// Walks with the tape on: a part for what comes before, if there is something, and a part for each walk.
-fn tape(server: &mut Server, plan: Plan, path: &mut impl Walk) -> Result<Vec<Part>, String> {
+fn tape(runtime: &Runtime, server: &mut Server, plan: Plan, path: &mut impl Walk) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     for _ in 0..plan.walks {
         server.ask("tape")?;
         if plan.parted {
-            path.before()?;
+            runtime.block_on(path.before())?;
             parts.push(cut(server)?);
             server.ask("tape")?;
         }
-        path.walk()?;
+        runtime.block_on(path.walk())?;
         parts.push(Part { counts: true, ..cut(server)? });
     }
     Ok(parts)

@@ -22,7 +22,7 @@ struct Flow {
 }
 
 impl Flow {
-    fn new(port: u16, world: &World, id: &str) -> Result<Self, String> {
+    async fn new(port: u16, world: &World, id: &str) -> Result<Self, String> {
         let (redirect, secret) = match id {
             "app" => (CALLBACK, world.made.app.as_str()),
             _ => (SPACE_CALLBACK, SPACE_SECRET),
@@ -45,18 +45,18 @@ impl Flow {
             ("client_secret", secret.into()),
             ("code_verifier", VERIFIER.into()),
         ];
-        let mut browser = Client::new(port)?;
-        sign_in(&mut browser)?;
-        Ok(Self { browser, application: Client::new(port)?, authorize: format!("/oauth2/authorize?{query}"), form })
+        let mut browser = Client::new(port).await?;
+        sign_in(&mut browser).await?;
+        Ok(Self { browser, application: Client::new(port).await?, authorize: format!("/oauth2/authorize?{query}"), form })
     }
 }
 
 impl Walk for Flow {
-    fn walk(&mut self) -> Result<(), String> {
-        let code = self.browser.get(&self.authorize)?.query("code")?;
+    async fn walk(&mut self) -> Result<(), String> {
+        let code = self.browser.get(&self.authorize).await?.query("code")?;
         let fields = self.form.iter().map(|(n, v)| (*n, v.as_str())).chain([("code", code.as_str())]);
         let fields: Vec<(&str, &str)> = fields.collect();
-        let answer = self.application.form("/oauth2/token", &fields)?.expect(200)?;
+        let answer = self.application.form("/oauth2/token", &fields).await?.expect(200)?;
         if answer.body.contains("\"id_token\"") { Ok(()) } else { Err(format!("no id_token: {}", answer.body)) }
     }
 }
@@ -71,7 +71,7 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
             let (walks, rounds) = if quick { (64, 3) } else { (320, 13) };
             // access token and ID token
             let plan = Plan { walks, clients: CLIENTS, rounds, bare: ("rs256", 2), parted: false };
-            let sample = measure(&mut server, &world, plan, || Flow::new(port, &world, id))?;
+            let sample = measure(&mut server, &world, plan, async || Flow::new(port, &world, id).await)?;
             table.cpu(&format!("authorize + token, {about}, {}", kind.name()), &sample, BUDGET_US);
         }
     }

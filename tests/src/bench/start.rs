@@ -25,16 +25,19 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
         let server = Server::start("@odcm", &world)?;
         let mib = |server: &Server| server.resident_kib().map(|kib| kib / 1024.0);
         table.figure(&format!("resident memory when ready, {}", kind.name()), mib(&server)?, MEMORY_MB, "MiB");
-        let mut machine = Machine::new(server.port, "machine-es", &world.made.machine_es)?;
         let tokens = if quick { 100 } else { 2000 };
-        for _ in 0..tokens {
-            machine.walk()?;
-        }
-        let mut browser = Client::new(server.port)?;
-        browser.open("/")?.expect(200)?;
+        let mut browser = runtime.block_on(async {
+            let mut machine = Machine::new(server.port, "machine-es", &world.made.machine_es).await?;
+            for _ in 0..tokens {
+                machine.walk().await?;
+            }
+            let mut browser = Client::new(server.port).await?;
+            browser.open("/").await?.expect(200)?;
+            Ok::<Client, String>(browser)
+        })?;
         let what = format!("resident memory after {tokens} tokens and the sign-in page, {}", kind.name());
         table.figure(&what, mib(&server)?, MEMORY_MB, "MiB");
-        sign_in(&mut browser)?;
+        runtime.block_on(sign_in(&mut browser))?;
         table.note("the same after the first password sign-in", mib(&server)?, "MiB");
     }
     Ok(())
