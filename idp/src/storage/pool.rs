@@ -20,6 +20,9 @@ const IDLE: Duration = Duration::from_secs(5 * 60);
 /// How long a connection that is closed in the middle of something may take to end what it does.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// What a hot standby of PostgreSQL says to `BEGIN ISOLATION LEVEL SERIALIZABLE`: `feature_not_supported`.
+const HOT_STANDBY: &str = "0A000";
+
 /// When connections were last heard to be useless: a PostgreSQL server said that it is not the primary any more, or one of
 /// them broke. Those that are older are not used again: the pool would otherwise hand out, for ever, what leads to a server
 /// that refuses every write (rules C4).
@@ -216,11 +219,19 @@ impl<D: Plain> Lease<D> {
             _ => return,
         };
         self.whole = !farewell;
-        let Some(object) = self.object.as_ref().filter(|_| farewell) else { return };
+        if farewell {
+            self.useless(error);
+        }
+    }
+
+    /// Has this connection closed, and all that are older opened anew.
+    fn useless(&mut self, error: &(dyn std::error::Error + 'static)) {
+        self.whole = false;
+        let Some(object) = &self.object else { return };
         if let Some(pool) = Object::pool(object)
             && pool.manager().useless.admits(Object::metrics(object).age())
         {
-            tracing::warn!(%error, "a connection to the database is of no use any more; all that are older are opened anew");
+            tracing::warn!(error, "a connection to the database is of no use any more; all that are older are opened anew");
             pool.manager().useless.since_now();
         }
     }
@@ -236,24 +247,44 @@ impl<D: Plain> Lease<D> {
 
     /// Begins a transaction.
     pub(super) async fn begin(mut self, text: &'static str) -> Result<Transaction<D>> {
-        self.run(text).await?;
+        let begun = D::run(self.connection()?, text).await;
+        self.ended(&begun);
+        if let Err(sqlx::Error::Database(error)) = &begun
+            && error.code().is_some_and(|code| code == HOT_STANDBY)
+        {
+            self.useless(&**error);
+            return Err(Error::Unavailable(error.to_string()));
+        }
+        begun?;
         self.whole = false;
-        Ok(Transaction { lease: self, failed_before: false, failed: false, broken: false })
+        Ok(Transaction { lease: self, failed: false, broken: false })
     }
 }
 
 impl<D: Plain> Drop for Lease<D> {
     fn drop(&mut self) {
-        let Some(mut object) = self.object.take_if(|_| !self.whole) else { return };
+        let Some(object) = self.object.take_if(|_| !self.whole) else { return };
+        let mut doomed = Doomed(Some(object));
         // Its place is free when the database is done with it, so that there are never more than the pool may have.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let _ = tokio::time::timeout(FAREWELL, object.ping()).await;
-                let _ = tokio::time::timeout(FAREWELL, Object::take(object).close()).await;
+                if let Some(connection) = doomed.0.as_deref_mut() {
+                    let _ = tokio::time::timeout(FAREWELL, connection.ping()).await;
+                }
+                if let Some(object) = doomed.0.take() {
+                    let _ = tokio::time::timeout(FAREWELL, Object::take(object).close()).await;
+                }
             });
-        } else {
-            drop(Object::take(object));
         }
+    }
+}
+
+/// A connection that must not come back, whatever becomes of the task that says farewell to it.
+struct Doomed<D: Plain>(Option<Object<Manager<D>>>);
+
+impl<D: Plain> Drop for Doomed<D> {
+    fn drop(&mut self) {
+        self.0.take().map(Object::take);
     }
 }
 
@@ -261,8 +292,6 @@ impl<D: Plain> Drop for Lease<D> {
 #[derive(Debug)]
 pub(super) struct Transaction<D: Plain> {
     lease: Lease<D>,
-    /// A statement failed.
-    failed_before: bool,
     /// A statement failed, or was left in the middle.
     failed: bool,
     /// The connection is to be closed whatever comes.
@@ -272,6 +301,10 @@ pub(super) struct Transaction<D: Plain> {
 impl<D: Plain> Transaction<D> {
     /// The connection, for a statement.
     pub(super) fn connection(&mut self) -> Result<&mut D::Connection> {
+        if self.failed {
+            // PostgreSQL says so itself (25P02); SQLite may have ended the transaction and would keep the next statement
+            return Err(Error::Engine("a statement of the transaction had failed".into()));
+        }
         // until it has ended well
         self.failed = true;
         self.lease.connection()
@@ -281,8 +314,7 @@ impl<D: Plain> Transaction<D> {
     pub(super) fn ended<T>(&mut self, outcome: &std::result::Result<T, sqlx::Error>) {
         self.lease.ended(outcome);
         self.broken |= !self.lease.whole;
-        self.failed_before |= outcome.is_err();
-        self.failed = self.failed_before;
+        self.failed = outcome.is_err();
         self.lease.whole = false;
     }
 

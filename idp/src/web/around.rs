@@ -34,7 +34,7 @@ const KEPT_COUNT: usize = 5;
 struct Kept {
     method: Method,
     uri: Uri,
-    headers: [Option<HeaderValue>; KEPT_COUNT],
+    headers: [Vec<HeaderValue>; KEPT_COUNT],
     peer: Option<ConnectInfo<SocketAddr>>,
     id: RequestId,
 }
@@ -44,7 +44,7 @@ impl Kept {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            headers: KEPT.map(|name| request.headers().get(name).cloned()),
+            headers: KEPT.map(|name| request.headers().get_all(name).iter().cloned().collect()),
             peer: request.extensions().get().copied(),
             id: id.clone(),
         }
@@ -54,8 +54,10 @@ impl Kept {
         let mut request = Request::new(());
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
-        for (name, value) in KEPT.into_iter().zip(self.headers) {
-            value.map(|value| request.headers_mut().insert(name, value));
+        for (name, values) in KEPT.into_iter().zip(self.headers) {
+            values.into_iter().for_each(|value| {
+                request.headers_mut().append(name.clone(), value);
+            });
         }
         let extensions = request.extensions_mut();
         extensions.insert(self.id);
