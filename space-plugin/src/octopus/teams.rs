@@ -29,27 +29,17 @@ impl OctopusAdapter {
         let Some(template) = root.link("Spaces") else { return Ok(()) };
         let seen: BTreeSet<String> = teams.iter().map(|team| optional(team, "SpaceId")).collect();
         for space in self.inner_spaces(api, template).await?.iter().filter(|id| !seen.contains(*id)) {
+            let home = match root.link("SpaceHome") {
+                Some(template) => expand(template, &[("spaceId", space)])?,
+                None => format!("~/api/{space}"),
+            };
+            let home = api.get(&home).await?;
+            let Some(template) = link(&home, "Teams") else { continue };
             let known: BTreeSet<String> = teams.iter().map(|team| optional(team, "Id")).collect();
-            match self.teams_of_space(api, root, space).await {
-                Ok(more) => teams.extend(more.into_iter().filter(|team| !known.contains(&optional(team, "Id")))),
-                // What this key may not see it cannot change either; the teams of the other spaces must not wait for it.
-                Err(AdapterError::Denied(cause)) => {
-                    tracing::warn!(%space, %cause, "the teams of an inner space cannot be seen with this key; it is left out");
-                }
-                Err(error) => return Err(error),
-            }
+            let more = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
+            teams.extend(more.into_iter().filter(|team| !known.contains(&optional(team, "Id"))));
         }
         Ok(())
-    }
-
-    async fn teams_of_space(&self, api: &Api<'_>, root: &Root, space: &str) -> Result<Vec<Value>> {
-        let home = match root.link("SpaceHome") {
-            Some(template) => expand(template, &[("spaceId", space)])?,
-            None => format!("~/api/{space}"),
-        };
-        let home = api.get(&home).await?;
-        let Some(template) = link(&home, "Teams") else { return Ok(Vec::new()) };
-        paging::all(api, &expand(template, &[("take", TAKE)])?).await
     }
 
     async fn inner_spaces(&self, api: &Api<'_>, template: &str) -> Result<Arc<Vec<String>>> {
