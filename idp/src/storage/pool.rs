@@ -10,7 +10,7 @@ use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleErro
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{Connection, Database, Executor, Postgres, Sqlite};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A connection over the network is opened anew after this time, so that a balancer in front of the database can move us.
@@ -26,8 +26,8 @@ const HOT_STANDBY: &str = "0A000";
 /// When connections were last heard to be useless: a PostgreSQL server said that it is not the primary any more, or one of
 /// them broke. Those that are older are not used again: the pool would otherwise hand out, for ever, what leads to a server
 /// that refuses every write (rules C4).
-#[derive(Clone, Debug, Default)]
-struct Useless(Arc<Mutex<Option<Instant>>>);
+#[derive(Debug, Default)]
+struct Useless(Mutex<Option<Instant>>);
 
 impl Useless {
     fn since_now(&self) {
@@ -235,9 +235,7 @@ impl<D: Plain> Lease<D> {
             pool.manager().useless.since_now();
         }
     }
-}
 
-impl<D: Plain> Lease<D> {
     /// Runs a text without values.
     async fn run(&mut self, text: &'static str) -> Result<()> {
         let done = D::run(self.connection()?, text).await;
