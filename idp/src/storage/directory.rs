@@ -1,37 +1,58 @@
 //! Loads the facts that `core::access` decides on: all of them, or the part that matters to one person or one Space. Parts
 //! are found by closures in SQL, whatever the times of the edges, so that a decision at any instant can be taken on them.
 
-use super::memberships::{Raw, assertion, subject};
-use super::{Result, Rowish};
+use super::memberships::subject;
+use super::{Error, FromRow, Result, Rowish};
 use crate::core::Timestamp;
-use crate::core::directory::{Facts, Grant, PersonFacts, Span};
+use crate::core::directory::{Assertion, Facts, Grant, PersonFacts, Span};
 use crate::core::ids::{ClientId, GrantId, GroupId, PersonId, SpaceId};
 use crate::sql;
 use std::collections::BTreeSet;
 
-type People = Vec<(PersonId, String, String, String, bool)>;
-type Grants = Vec<(GrantId, SpaceId, String, String, Option<Timestamp>, Option<Timestamp>)>;
+/// A fact of any kind; what the columns mean depends on it.
+#[derive(FromRow)]
+struct Raw {
+    kind: String,
+    a: String,
+    b: String,
+    c: Option<String>,
+    d: Option<String>,
+    active: Option<bool>,
+    from_at: Option<Timestamp>,
+    until_at: Option<Timestamp>,
+}
 
-fn put_together(
-    people: People,
-    groups: Vec<(GroupId, String)>,
-    spaces: Vec<(SpaceId, String)>,
-    assertions: Vec<Raw>,
-    grants: Grants,
-    published: Vec<(SpaceId, GroupId)>,
-) -> Result<Facts> {
-    let person = |(id, username, email, display_name, active)| (id, PersonFacts { username, email, display_name, active });
-    let grant = |(id, space, kind, to, from, until): (_, _, String, String, _, _)| -> Result<Grant> {
-        Ok(Grant { id, space, subject: subject("space_grant", &kind, &to)?, span: Span { from, until } })
-    };
-    Ok(Facts {
-        people: people.into_iter().map(person).collect(),
-        groups: groups.into_iter().collect(),
-        spaces: spaces.into_iter().collect(),
-        assertions: assertions.into_iter().map(assertion).collect::<Result<_>>()?,
-        grants: grants.into_iter().map(grant).collect::<Result<_>>()?,
-        published: published.into_iter().collect(),
-    })
+/// One statement asks for all kinds of facts at once: it sees one state of the database whatever others commit meanwhile, and
+/// is one way to the database and back instead of six.
+fn put_together(rows: Vec<Raw>) -> Result<Facts> {
+    let mut facts = Facts::default();
+    for Raw { kind, a, b, c, d, active, from_at, until_at } in rows {
+        let bad = |column| Error::Inconsistent { table: "the facts of the directory", column, row: a.clone() };
+        let (span, there) = (Span { from: from_at, until: until_at }, |text: Option<String>| text.ok_or_else(|| bad("kind")));
+        let group = |id: &str| GroupId::parse(id).map_err(|_| bad("group_id"));
+        let space = |id: &str| SpaceId::parse(id).map_err(|_| bad("space_id"));
+        match kind.as_str() {
+            "person" => {
+                let id = PersonId::parse(&a).map_err(|_| bad("id"))?;
+                let active = active.ok_or_else(|| bad("active"))?;
+                facts.people.insert(id, PersonFacts { username: b, email: there(c)?, display_name: there(d)?, active });
+            }
+            "group" => drop(facts.groups.insert(group(&a)?, b)),
+            "space" => drop(facts.spaces.insert(space(&a)?, b)),
+            "assertion" => {
+                let member = subject("membership", &b, &there(c)?)?;
+                facts.assertions.push(Assertion { group: group(&a)?, member, source: there(d)?, span });
+            }
+            "grant" => {
+                let id = GrantId::parse(&a).map_err(|_| bad("id"))?;
+                let subject = subject("space_grant", &there(c)?, &there(d)?)?;
+                facts.grants.push(Grant { id, space: space(&b)?, subject, span });
+            }
+            "published" => drop(facts.published.insert((space(&a)?, group(&b)?))),
+            _ => return Err(bad("kind")),
+        }
+    }
+    Ok(facts)
 }
 
 /// Everything. For explanations, dry runs and tests; a decision about one person or Space loads less.
@@ -39,20 +60,10 @@ fn put_together(
 /// # Errors
 /// Any storage error.
 pub async fn everything(db: &mut impl Rowish) -> Result<Facts> {
-    put_together(
-        db.all(
-            sql!(
-                "SELECT p.id, p.username, p.space_email, p.display_name, NOT EXISTS (SELECT 1 FROM person_disabled d WHERE d.person_id = p.id) AS active FROM person p"
-            ),
-            &[],
-        )
-        .await?,
-        db.all(sql!("SELECT id, name FROM grp"), &[]).await?,
-        db.all(sql!("SELECT id, name FROM space"), &[]).await?,
-        db.all(sql!("SELECT group_id, member_kind, member_id, source, from_at, until_at FROM membership"), &[]).await?,
-        db.all(sql!("SELECT id, space_id, subject_kind, subject_id, from_at, until_at FROM space_grant"), &[]).await?,
-        db.all(sql!("SELECT space_id, group_id FROM space_group"), &[]).await?,
-    )
+    let facts = sql!(
+        "SELECT 'person' AS kind, p.id AS a, p.username AS b, p.space_email AS c, p.display_name AS d, NOT EXISTS (SELECT 1 FROM person_disabled z WHERE z.person_id = p.id) AS active, CAST(NULL AS BIGINT) AS from_at, CAST(NULL AS BIGINT) AS until_at FROM person p UNION ALL SELECT 'group', g.id, g.name, NULL, NULL, NULL, NULL, NULL FROM grp g UNION ALL SELECT 'space', s.id, s.name, NULL, NULL, NULL, NULL, NULL FROM space s UNION ALL SELECT 'assertion', m.group_id, m.member_kind, m.member_id, m.source, NULL, m.from_at, m.until_at FROM membership m UNION ALL SELECT 'grant', x.id, x.space_id, x.subject_kind, x.subject_id, NULL, x.from_at, x.until_at FROM space_grant x UNION ALL SELECT 'published', y.space_id, y.group_id, NULL, NULL, NULL, NULL, NULL FROM space_group y"
+    );
+    put_together(db.all(facts, &[]).await?)
 }
 
 /// What matters to one person: the groups above them, the grants and publications of these, and grants to the person.
@@ -60,50 +71,10 @@ pub async fn everything(db: &mut impl Rowish) -> Result<Facts> {
 /// # Errors
 /// Any storage error.
 pub async fn of_person(db: &mut impl Rowish, person: &PersonId) -> Result<Facts> {
-    put_together(
-        db.all(
-            sql!(
-                "SELECT p.id, p.username, p.space_email, p.display_name, NOT EXISTS (SELECT 1 FROM person_disabled d WHERE d.person_id = p.id) AS active FROM person p WHERE p.id = $1"
-            ),
-            &[person],
-        )
-        .await?,
-        db.all(
-            sql!(
-                "WITH RECURSIVE up (id) AS (SELECT m.group_id FROM membership m WHERE m.member_kind = 'person' AND m.member_id = $1 UNION SELECT m.group_id FROM membership m JOIN up ON m.member_kind = 'group' AND m.member_id = up.id) SELECT g.id, g.name FROM grp g JOIN up ON up.id = g.id"
-            ),
-            &[person],
-        )
-        .await?,
-        db.all(
-            sql!(
-                "WITH RECURSIVE up (id) AS (SELECT m.group_id FROM membership m WHERE m.member_kind = 'person' AND m.member_id = $1 UNION SELECT m.group_id FROM membership m JOIN up ON m.member_kind = 'group' AND m.member_id = up.id) SELECT s.id, s.name FROM space s WHERE s.id IN (SELECT x.space_id FROM space_grant x WHERE (x.subject_kind = 'person' AND x.subject_id = $1) OR (x.subject_kind = 'group' AND x.subject_id IN (SELECT id FROM up))) OR s.id IN (SELECT y.space_id FROM space_group y WHERE y.group_id IN (SELECT id FROM up))"
-            ),
-            &[person],
-        )
-        .await?,
-        db.all(
-            sql!(
-                "WITH RECURSIVE up (id) AS (SELECT m.group_id FROM membership m WHERE m.member_kind = 'person' AND m.member_id = $1 UNION SELECT m.group_id FROM membership m JOIN up ON m.member_kind = 'group' AND m.member_id = up.id) SELECT m.group_id, m.member_kind, m.member_id, m.source, m.from_at, m.until_at FROM membership m WHERE (m.member_kind = 'person' AND m.member_id = $1) OR (m.member_kind = 'group' AND m.member_id IN (SELECT id FROM up))"
-            ),
-            &[person],
-        )
-        .await?,
-        db.all(
-            sql!(
-                "WITH RECURSIVE up (id) AS (SELECT m.group_id FROM membership m WHERE m.member_kind = 'person' AND m.member_id = $1 UNION SELECT m.group_id FROM membership m JOIN up ON m.member_kind = 'group' AND m.member_id = up.id) SELECT x.id, x.space_id, x.subject_kind, x.subject_id, x.from_at, x.until_at FROM space_grant x WHERE (x.subject_kind = 'person' AND x.subject_id = $1) OR (x.subject_kind = 'group' AND x.subject_id IN (SELECT id FROM up))"
-            ),
-            &[person],
-        )
-        .await?,
-        db.all(
-            sql!(
-                "WITH RECURSIVE up (id) AS (SELECT m.group_id FROM membership m WHERE m.member_kind = 'person' AND m.member_id = $1 UNION SELECT m.group_id FROM membership m JOIN up ON m.member_kind = 'group' AND m.member_id = up.id) SELECT y.space_id, y.group_id FROM space_group y WHERE y.group_id IN (SELECT id FROM up)"
-            ),
-            &[person],
-        )
-        .await?,
-    )
+    let facts = sql!(
+        "WITH RECURSIVE up (id) AS (SELECT m.group_id FROM membership m WHERE m.member_kind = 'person' AND m.member_id = $1 UNION SELECT m.group_id FROM membership m JOIN up ON m.member_kind = 'group' AND m.member_id = up.id) SELECT 'person' AS kind, p.id AS a, p.username AS b, p.space_email AS c, p.display_name AS d, NOT EXISTS (SELECT 1 FROM person_disabled z WHERE z.person_id = p.id) AS active, CAST(NULL AS BIGINT) AS from_at, CAST(NULL AS BIGINT) AS until_at FROM person p WHERE p.id = $1 UNION ALL SELECT 'group', g.id, g.name, NULL, NULL, NULL, NULL, NULL FROM grp g WHERE g.id IN (SELECT id FROM up) UNION ALL SELECT 'space', s.id, s.name, NULL, NULL, NULL, NULL, NULL FROM space s WHERE s.id IN (SELECT v.space_id FROM space_grant v WHERE (v.subject_kind = 'person' AND v.subject_id = $1) OR (v.subject_kind = 'group' AND v.subject_id IN (SELECT id FROM up))) OR s.id IN (SELECT w.space_id FROM space_group w WHERE w.group_id IN (SELECT id FROM up)) UNION ALL SELECT 'assertion', m.group_id, m.member_kind, m.member_id, m.source, NULL, m.from_at, m.until_at FROM membership m WHERE (m.member_kind = 'person' AND m.member_id = $1) OR (m.member_kind = 'group' AND m.member_id IN (SELECT id FROM up)) UNION ALL SELECT 'grant', x.id, x.space_id, x.subject_kind, x.subject_id, NULL, x.from_at, x.until_at FROM space_grant x WHERE (x.subject_kind = 'person' AND x.subject_id = $1) OR (x.subject_kind = 'group' AND x.subject_id IN (SELECT id FROM up)) UNION ALL SELECT 'published', y.space_id, y.group_id, NULL, NULL, NULL, NULL, NULL FROM space_group y WHERE y.group_id IN (SELECT id FROM up)"
+    );
+    put_together(db.all(facts, &[person]).await?)
 }
 
 /// What matters to one Space: grants to it, groups published to it, everything nested in those groups, and their people.
@@ -111,36 +82,10 @@ pub async fn of_person(db: &mut impl Rowish, person: &PersonId) -> Result<Facts>
 /// # Errors
 /// Any storage error.
 pub async fn of_space(db: &mut impl Rowish, space: &SpaceId) -> Result<Facts> {
-    put_together(
-        db.all(
-            sql!(
-                "WITH RECURSIVE down (id) AS (SELECT x.subject_id FROM space_grant x WHERE x.space_id = $1 AND x.subject_kind = 'group' UNION SELECT y.group_id FROM space_group y WHERE y.space_id = $1 UNION SELECT m.member_id FROM membership m JOIN down ON m.group_id = down.id WHERE m.member_kind = 'group') SELECT p.id, p.username, p.space_email, p.display_name, NOT EXISTS (SELECT 1 FROM person_disabled d WHERE d.person_id = p.id) AS active FROM person p WHERE p.id IN (SELECT m.member_id FROM membership m WHERE m.member_kind = 'person' AND m.group_id IN (SELECT id FROM down)) OR p.id IN (SELECT x.subject_id FROM space_grant x WHERE x.space_id = $1 AND x.subject_kind = 'person')"
-            ),
-            &[space],
-        )
-        .await?,
-        db.all(
-            sql!(
-                "WITH RECURSIVE down (id) AS (SELECT x.subject_id FROM space_grant x WHERE x.space_id = $1 AND x.subject_kind = 'group' UNION SELECT y.group_id FROM space_group y WHERE y.space_id = $1 UNION SELECT m.member_id FROM membership m JOIN down ON m.group_id = down.id WHERE m.member_kind = 'group') SELECT g.id, g.name FROM grp g JOIN down ON down.id = g.id"
-            ),
-            &[space],
-        )
-        .await?,
-        db.all(sql!("SELECT id, name FROM space WHERE id = $1"), &[space]).await?,
-        db.all(
-            sql!(
-                "WITH RECURSIVE down (id) AS (SELECT x.subject_id FROM space_grant x WHERE x.space_id = $1 AND x.subject_kind = 'group' UNION SELECT y.group_id FROM space_group y WHERE y.space_id = $1 UNION SELECT m.member_id FROM membership m JOIN down ON m.group_id = down.id WHERE m.member_kind = 'group') SELECT m.group_id, m.member_kind, m.member_id, m.source, m.from_at, m.until_at FROM membership m WHERE m.group_id IN (SELECT id FROM down)"
-            ),
-            &[space],
-        )
-        .await?,
-        db.all(
-            sql!("SELECT id, space_id, subject_kind, subject_id, from_at, until_at FROM space_grant WHERE space_id = $1"),
-            &[space],
-        )
-        .await?,
-        db.all(sql!("SELECT space_id, group_id FROM space_group WHERE space_id = $1"), &[space]).await?,
-    )
+    let facts = sql!(
+        "WITH RECURSIVE down (id) AS (SELECT x.subject_id FROM space_grant x WHERE x.space_id = $1 AND x.subject_kind = 'group' UNION SELECT y.group_id FROM space_group y WHERE y.space_id = $1 UNION SELECT m.member_id FROM membership m JOIN down ON m.group_id = down.id WHERE m.member_kind = 'group') SELECT 'person' AS kind, p.id AS a, p.username AS b, p.space_email AS c, p.display_name AS d, NOT EXISTS (SELECT 1 FROM person_disabled z WHERE z.person_id = p.id) AS active, CAST(NULL AS BIGINT) AS from_at, CAST(NULL AS BIGINT) AS until_at FROM person p WHERE p.id IN (SELECT n.member_id FROM membership n WHERE n.member_kind = 'person' AND n.group_id IN (SELECT id FROM down)) OR p.id IN (SELECT v.subject_id FROM space_grant v WHERE v.space_id = $1 AND v.subject_kind = 'person') UNION ALL SELECT 'group', g.id, g.name, NULL, NULL, NULL, NULL, NULL FROM grp g WHERE g.id IN (SELECT id FROM down) UNION ALL SELECT 'space', s.id, s.name, NULL, NULL, NULL, NULL, NULL FROM space s WHERE s.id = $1 UNION ALL SELECT 'assertion', m.group_id, m.member_kind, m.member_id, m.source, NULL, m.from_at, m.until_at FROM membership m WHERE m.group_id IN (SELECT id FROM down) UNION ALL SELECT 'grant', x.id, x.space_id, x.subject_kind, x.subject_id, NULL, x.from_at, x.until_at FROM space_grant x WHERE x.space_id = $1 UNION ALL SELECT 'published', y.space_id, y.group_id, NULL, NULL, NULL, NULL, NULL FROM space_group y WHERE y.space_id = $1"
+    );
+    put_together(db.all(facts, &[space]).await?)
 }
 
 fn set(rows: Vec<(SpaceId,)>) -> BTreeSet<SpaceId> {
