@@ -226,6 +226,9 @@ pub async fn has_client(db: &mut impl Rowish, session: &SessionId, client: &Clie
 /// # Errors
 /// Any storage error.
 pub async fn client_session(tx: &mut Tx, session: &SessionId, client: &ClientId, new: &str, now: Timestamp) -> Result<String> {
+    if let Some(sid) = sid_of(tx, session, client).await? {
+        return Ok(sid);
+    }
     tx.exec(
         sql!(
             "INSERT INTO client_session (sid, session_id, client_id, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (session_id, client_id) DO NOTHING"
@@ -233,7 +236,11 @@ pub async fn client_session(tx: &mut Tx, session: &SessionId, client: &ClientId,
         &[&new, session, client, &now],
     )
     .await?;
+    sid_of(tx, session, client).await?.ok_or(Error::Rows { what: "client session", rows: 0 })
+}
+
+async fn sid_of(tx: &mut Tx, session: &SessionId, client: &ClientId) -> Result<Option<String>> {
     let row: Option<(String,)> =
         tx.opt(sql!("SELECT sid FROM client_session WHERE session_id = $1 AND client_id = $2"), &[session, client]).await?;
-    row.map(|(sid,)| sid).ok_or(Error::Rows { what: "client session", rows: 0 })
+    Ok(row.map(|(sid,)| sid))
 }

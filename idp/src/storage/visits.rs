@@ -1,6 +1,6 @@
 //! Which Spaces a person starred and visited, and what stands between the person and each Space.
 
-use super::{Db, FromRow, Result, Rowish};
+use super::{Db, FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{PersonId, SpaceId};
 use crate::sql;
@@ -20,12 +20,12 @@ pub async fn star(db: &Db, person: &PersonId, space: &SpaceId, starred: bool) ->
     .map(|_| ())
 }
 
-/// Notes that a person entered a Space.
+/// Notes that a person entered a Space, in the transaction that let them in: one of its own would cost a second commit.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn visited(db: &Db, person: &PersonId, space: &SpaceId, now: Timestamp) -> Result<()> {
-    db.exec(
+pub async fn visited(tx: &mut Tx, person: &PersonId, space: &SpaceId, now: Timestamp) -> Result<()> {
+    tx.exec(
         sql!(
             "INSERT INTO space_visit (person_id, space_id, starred, last_at) VALUES ($1, $2, FALSE, $3) ON CONFLICT (person_id, space_id) DO UPDATE SET last_at = $3"
         ),

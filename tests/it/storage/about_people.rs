@@ -306,7 +306,9 @@ async fn the_launcher_shows_what_may_be_entered(deps: TestDeps) {
     launcher::star(&deps, &anna, &ids[3], true).await.unwrap();
     for i in [0, 1] {
         deps.hand.advance_ms(1000);
-        storage::visits::visited(&deps.db, &anna, &ids[i], deps.clock.now()).await.unwrap();
+        let visit: storage::Result<()> =
+            odcm::run_tx!(deps.db, "test.visit", |tx| storage::visits::visited(tx, &anna, &ids[i], deps.clock.now()).await);
+        visit.unwrap();
     }
     let mine = launcher::my_spaces(&deps, &anna).await.unwrap();
     let names = |tiles: &[launcher::Tile]| tiles.iter().map(|t| t.standing.name.clone()).collect::<Vec<_>>();

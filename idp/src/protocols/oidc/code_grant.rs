@@ -12,7 +12,6 @@ use crate::accounts::entry;
 use crate::core::Timestamp;
 use crate::core::authorization::{CodeState, RefreshData, StoredCode};
 use crate::core::client::{Client, GrantType, OFFLINE_ACCESS};
-use crate::core::ids::PersonId;
 use crate::crypto::hash::sha256;
 use crate::deps::Deps;
 use crate::run_tx;
@@ -23,7 +22,6 @@ use serde_json::Value;
 /// A redeemed code, ready to be signed.
 struct Redeemed {
     grant: Grant,
-    person: PersonId,
     offline: bool,
 }
 
@@ -48,11 +46,6 @@ pub(super) async fn answer(deps: &Deps, proven: &Proven, params: &Params) -> Res
         redeem(deps, tx, client, code, params, &refresh, now).await
     });
     let redeemed = judged??;
-    if let Some(space) = client.space()
-        && let Err(error) = visits::visited(&deps.db, &redeemed.person, space, now).await
-    {
-        tracing::warn!(%error, "a visit could not be noted");
-    }
     let minted = claims::mint(deps, client, &redeemed.grant, now).await?;
     Ok(claims::body(&minted, &redeemed.grant.scope, redeemed.offline.then_some(refresh.as_str())))
 }
@@ -106,8 +99,11 @@ async fn redeem(
         let until = now.plus_secs(deps.settings.tokens.refresh);
         tokens::insert_refresh(tx, &sha256(refresh.as_bytes()), &family, &data, now, until).await?;
     }
+    if let Some(space) = client.space() {
+        visits::visited(tx, &person, space, now).await?;
+    }
     let grant = Grant { sub: profile.sub, family, scope: request.scope, context, nonce: request.nonce, person: claims };
-    Ok(Ok(Redeemed { grant, person, offline }))
+    Ok(Ok(Redeemed { grant, offline }))
 }
 
 /// A refresh token goes to clients that are registered for it and were granted `offline_access`; never to a Space.
