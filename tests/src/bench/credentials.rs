@@ -41,7 +41,7 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
     for kind in Kind::available(runtime) {
         let world = World::seed(runtime, kind, 0)?;
         for (alg, id, secret, walks) in
-            [("es256", "machine-es", &world.made.machine_es, 3200), ("rs256", "machine-rs", &world.made.machine_rs, 800)]
+            [("es256", "machine-es", &world.made.machine_es, 1600), ("rs256", "machine-rs", &world.made.machine_rs, 480)]
         {
             let mut server = Server::start("@server", &world)?;
             let port = server.port;
@@ -57,7 +57,7 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
             let plan = if quick {
                 Plan { walks: 320, clients: CLIENTS, rounds: 3, bare: (alg, 1), parted: false }
             } else {
-                Plan { walks, clients: CLIENTS, rounds: 15, bare: (alg, 1), parted: false }
+                Plan { walks, clients: CLIENTS, rounds: 31, bare: (alg, 1), parted: false }
             };
             let sample = measure(&mut server, &world, plan, async || Machine::new(port, id, secret).await)?;
             table.cpu(&format!("client_credentials {alg}, {}", kind.name()), &sample, BUDGET_US);

@@ -1,6 +1,8 @@
 //! Rounds: a path is walked by several clients at once and weighed; walked again, one after the other, with the tape on; what
-//! was taped is played on the copy, by as many tasks at once, together with the bare operations, and weighed the same way. The
-//! figures are lower quartiles over the rounds: what disturbs a round only adds to it.
+//! was taped is played on the copy, by as many tasks at once, together with the bare operations, and weighed the same way. Cost
+//! and floor follow each other within a second or two, every other round the other way about, so what a machine does for longer than
+//! that (its clock, its neighbours) is in both: the difference is the median of the differences of the rounds, and is given with
+//! its standard error.
 
 use crate::child::Server;
 use crate::world::World;
@@ -39,6 +41,9 @@ pub struct Plan {
 pub struct Sample {
     pub cost: f64,
     pub floor: f64,
+    /// Median of what cost and floor of a round differ by, and its standard error.
+    pub difference: f64,
+    pub error: f64,
     pub statements: f64,
     pub transactions: f64,
 }
@@ -48,6 +53,19 @@ pub fn lower_quartile(values: impl Iterator<Item = f64>) -> f64 {
     let mut all: Vec<f64> = values.collect();
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 4).copied().unwrap_or(f64::NAN)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = values.collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The standard error of a median, from the median of the deviations from it: one wild round does not widen it.
+fn error_of_median(values: &[f64]) -> f64 {
+    let middle = median(values.iter().copied());
+    let deviation = 1.4826 * median(values.iter().map(|value| (value - middle).abs()));
+    1.2533 * deviation / (values.len() as f64).sqrt()
 }
 
 fn micros(time: Duration, walks: usize) -> f64 {
@@ -80,19 +98,28 @@ pub fn measure<W: Walk>(
     server.ask(&format!("play {0} {0} {1} 1", warm.number, plan.bare.1))?;
     weigh(&runtime, server, plan, &mut clients)?;
     let mut samples = Vec::new();
-    for _ in 0..plan.rounds {
-        let cost = micros(weigh(&runtime, server, plan, &mut clients)?, plan.walks);
-        let one = clients.first_mut().ok_or("no client walks")?;
-        let taped = tape(&runtime, server, plan, one)?;
-        let floor = micros(floor(server, plan, &taped)?, plan.walks);
+    for round in 0..plan.rounds {
+        let taped = tape(&runtime, server, plan, clients.first_mut().ok_or("no client walks")?)?;
+        let (cost, floor) = if round % 2 == 0 {
+            let cost = weigh(&runtime, server, plan, &mut clients)?;
+            (cost, floor(server, plan, &taped)?)
+        } else {
+            let floor = floor(server, plan, &taped)?;
+            (weigh(&runtime, server, plan, &mut clients)?, floor)
+        };
+        let (cost, floor) = (micros(cost, plan.walks), micros(floor, plan.walks));
         let counted = || taped.iter().filter(|p| p.counts);
         let sum = |of: fn(&Part) -> usize| counted().map(of).sum::<usize>() as f64 / plan.walks as f64;
-        samples.push(Sample { cost, floor, statements: sum(|p| p.statements), transactions: sum(|p| p.transactions) });
+        let (statements, transactions) = (sum(|p| p.statements), sum(|p| p.transactions));
+        samples.push(Sample { cost, floor, difference: cost - floor, error: 0.0, statements, transactions });
     }
-    let of = |field: fn(&Sample) -> f64| lower_quartile(samples.iter().map(field));
+    let of = |field: fn(&Sample) -> f64| median(samples.iter().map(field));
+    let differences: Vec<f64> = samples.iter().map(|s| s.difference).collect();
     Ok(Sample {
         cost: of(|s| s.cost),
         floor: of(|s| s.floor),
+        difference: of(|s| s.difference),
+        error: error_of_median(&differences),
         statements: of(|s| s.statements),
         transactions: of(|s| s.transactions),
     })

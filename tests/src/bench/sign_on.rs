@@ -68,7 +68,7 @@ pub fn run(runtime: &Runtime, quick: bool, table: &mut Table) -> Result<(), Stri
         for (id, about) in [("app", "an application"), ("mars", "a Space")] {
             let mut server = Server::start("@server", &world)?;
             let port = server.port;
-            let (walks, rounds) = if quick { (64, 3) } else { (320, 13) };
+            let (walks, rounds) = if quick { (64, 3) } else { (160, 21) };
             // access token and ID token
             let plan = Plan { walks, clients: CLIENTS, rounds, bare: ("rs256", 2), parted: false };
             let sample = measure(&mut server, &world, plan, async || Flow::new(port, &world, id).await)?;

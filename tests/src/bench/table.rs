@@ -10,7 +10,8 @@ pub fn say(text: &str) {
     let _ = out.flush();
 }
 
-/// Prints rows and remembers whether one was over its budget.
+/// Prints rows and remembers whether one was over its budget. A difference is over when it is by more than twice its standard
+/// error.
 #[derive(Debug, Default)]
 pub struct Table {
     over: bool,
@@ -25,7 +26,7 @@ impl Table {
 
     fn line(&self, cells: [&str; 6]) {
         let [path, cost, floor, difference, budget, verdict] = cells;
-        say(&format!("| {path:<58} | {cost:>10} | {floor:>10} | {difference:>10} | {budget:>10} | {verdict} |"));
+        say(&format!("| {path:<58} | {cost:>10} | {floor:>10} | {difference:>17} | {budget:>10} | {verdict} |"));
     }
 
     fn verdict(&mut self, fits: bool) -> &'static str {
@@ -35,12 +36,15 @@ impl Table {
 
     /// CPU per walk of a path, in microseconds; the budget is for the difference to the floor.
     pub fn cpu(&mut self, path: &str, sample: &Sample, budget_us: f64) {
-        let difference = sample.cost - sample.floor;
-        let verdict = self.verdict(difference <= budget_us);
+        let over = sample.difference - budget_us;
+        let verdict = match self.verdict(over <= 2.0 * sample.error) {
+            within if over <= 0.0 || over > 2.0 * sample.error => within,
+            _ => "not sure",
+        };
         let name = format!("{path} ({:.1} statements, {:.1} tx)", sample.statements, sample.transactions);
-        let cells = [sample.cost, sample.floor, difference, budget_us].map(|us| format!("{:.3} ms", us / 1000.0));
-        let [cost, floor, difference, budget] = &cells;
-        self.line([&name, cost, floor, difference, budget, verdict]);
+        let [cost, floor, budget] = [sample.cost, sample.floor, budget_us].map(|us| format!("{:.3} ms", us / 1000.0));
+        let difference = format!("{:.3} ± {:.3} ms", sample.difference / 1000.0, sample.error / 1000.0);
+        self.line([&name, &cost, &floor, &difference, &budget, verdict]);
     }
 
     /// Any other figure with a budget.
