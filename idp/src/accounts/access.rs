@@ -11,7 +11,7 @@ use crate::core::policy::{Act, Actor};
 use crate::core::{Refusal, Timestamp};
 use crate::deps::Deps;
 use crate::storage::revocation::{Door, door};
-use crate::storage::{self, Rowish, Tx, bindings, directory, marks, people, revocation};
+use crate::storage::{self, Rowish, Tx, bindings, directory, marks, revocation};
 use std::collections::BTreeSet;
 
 /// Whether a Space admits a person at `now`, decided on facts read in this transaction. For every token endpoint.
@@ -29,10 +29,10 @@ pub async fn admits(db: &mut impl Rowish, person: &PersonId, space: &SpaceId, no
 /// # Errors
 /// Any storage error.
 pub async fn admits_client(db: &mut impl Rowish, person: &PersonId, client: &ClientId, now: Timestamp) -> storage::Result<bool> {
-    match door(db, client).await? {
+    match door(db, client, person).await? {
         None => Ok(false),
         Some(Door::Space(space)) => admits(db, person, &space, now).await,
-        Some(Door::Open) => Ok(people::find(db, person).await?.is_some_and(|p| p.active)),
+        Some(Door::Open { active }) => Ok(active),
         Some(Door::Groups(groups)) => {
             let facts = directory::of_person(db, person).await?;
             let active = facts.people.get(person).is_some_and(|p| p.active);

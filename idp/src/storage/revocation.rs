@@ -75,29 +75,33 @@ pub enum Door {
     Space(SpaceId),
     /// Being in one of these groups.
     Groups(Vec<GroupId>),
-    /// Being active.
-    Open,
+    /// Being active, which the person is or is not.
+    Open {
+        /// Whether the person is known and active.
+        active: bool,
+    },
 }
 
-/// The door of a client; `None` if there is no such client.
+/// The door of a client as a person finds it; `None` if there is no such client.
 ///
 /// # Errors
 /// Any storage error.
-pub async fn door(db: &mut impl Rowish, client: &ClientId) -> Result<Option<Door>> {
-    let rows: Vec<(Option<SpaceId>, Option<GroupId>)> = db
+pub async fn door(db: &mut impl Rowish, client: &ClientId, person: &PersonId) -> Result<Option<Door>> {
+    let rows: Vec<(Option<SpaceId>, Option<GroupId>, bool)> = db
         .all(
             sql!(
-                "SELECT c.space_id, g.group_id FROM client c LEFT JOIN client_group g ON g.client_id = c.id WHERE c.id = $1 ORDER BY g.group_id"
+                "SELECT c.space_id, g.group_id, EXISTS (SELECT 1 FROM person p WHERE p.id = $2 AND NOT EXISTS (SELECT 1 FROM person_disabled d WHERE d.person_id = p.id)) AS active FROM client c LEFT JOIN client_group g ON g.client_id = c.id WHERE c.id = $1 ORDER BY g.group_id"
             ),
-            &[client],
+            &[client, person],
         )
         .await?;
-    let Some((space, _)) = rows.first() else { return Ok(None) };
+    let Some((space, _, active)) = rows.first() else { return Ok(None) };
+    let open = Door::Open { active: *active };
     if let Some(space) = space {
         return Ok(Some(Door::Space(space.clone())));
     }
-    let groups: Vec<_> = rows.into_iter().filter_map(|(_, group)| group).collect();
-    Ok(Some(if groups.is_empty() { Door::Open } else { Door::Groups(groups) }))
+    let groups: Vec<_> = rows.into_iter().filter_map(|(_, group, _)| group).collect();
+    Ok(Some(if groups.is_empty() { open } else { Door::Groups(groups) }))
 }
 
 /// Ends what a person holds of a client: codes are deleted, families revoked.
