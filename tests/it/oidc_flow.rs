@@ -213,6 +213,36 @@ async fn a_replayed_code_revokes_what_was_issued_for_it() {
 }
 
 #[tokio::test]
+async fn a_code_ends_with_the_session() {
+    let world = world().await;
+    let mut bob = world.bob().await;
+    let most = world.deps.settings.sign_in.session_max * 1000;
+    // kept in use until shortly before its end
+    let step = world.deps.settings.sign_in.session_idle * 1000 - 60_000;
+    let mut left = most - 20_000;
+    while left > 0 {
+        world.deps.hand.advance_ms(left.min(step));
+        left -= step;
+        assert_eq!(bob.get("/account").await.status, StatusCode::OK);
+    }
+    let (good, late) = (world.code(&mut bob, "openid").await, world.code(&mut bob, "openid").await);
+    assert_eq!(world.redeem(&good).await.status, StatusCode::OK);
+    world.deps.hand.advance_ms(21_000);
+    assert_eq!(world.redeem(&late).await.error(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_client_that_is_disabled_during_the_sign_in_gets_no_code() {
+    let world = world().await;
+    let mut bob = world.visitor();
+    let page = bob.open(&World::authorize("scope=openid")).await;
+    let off = EditClient { enabled: Some(false), ..EditClient::default() };
+    edit(&world.deps, &root(), &client_id("app"), None, off).await.unwrap();
+    let back = world.sign_in(&mut bob, page).await;
+    assert!(!back.location().starts_with(CALLBACK), "{}", back.location());
+}
+
+#[tokio::test]
 async fn eight_at_once_redeem_a_code_once() {
     let world = world().await;
     let mut bob = world.bob().await;

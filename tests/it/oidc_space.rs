@@ -2,7 +2,11 @@
 
 use crate::oidc_world::{ORIGIN, SPACE_CALLBACK, World, claims, client_id, query, root, world};
 use axum::http::StatusCode;
-use odcm::accounts::{clients, grants};
+use odcm::accounts::groups::{self, NewGroup};
+use odcm::accounts::{clients, grants, memberships};
+use odcm::core::directory::{Span, Subject};
+use odcm::core::text::DisplayName;
+use odcm::storage::groups::GroupKind;
 use odcm::storage::{STATEMENTS, clients as client_rows, reports};
 use serde_json::json;
 use std::sync::atomic::Ordering;
@@ -85,6 +89,45 @@ async fn an_account_disabled_inside_the_space_is_refused_at_redemption() {
     let code = query(bob.get(&World::authorize_space()).await.location(), "code").unwrap();
     world.link(true, true).await;
     assert_eq!(world.redeem_space(&code, SPACE_CALLBACK).await.error(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_code_of_another_client_is_worth_nothing_and_stays_good() {
+    let world = world().await;
+    world.space_secret().await;
+    world.grant().await;
+    world.link(true, false).await;
+    let mut bob = world.bob().await;
+    let code = world.code(&mut bob, "openid").await;
+    assert_eq!(world.redeem_space(&code, SPACE_CALLBACK).await.error(), (400, "invalid_grant"));
+    assert_eq!(world.redeem(&code).await.status, StatusCode::OK);
+    // and showing it again is no reason to take anything from the client it was for
+    let code = query(bob.get(&World::authorize_space()).await.location(), "code").unwrap();
+    let tokens = world.redeem_space(&code, SPACE_CALLBACK).await;
+    assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant"));
+    assert_eq!(world.userinfo(tokens.text("access_token")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn time_alone_closes_refresh_and_userinfo() {
+    let world = world().await;
+    let new =
+        NewGroup { name: DisplayName::parse("name", "Passengers").unwrap(), description: String::new(), kind: GroupKind::Local };
+    let group = groups::create(&world.deps, &root(), new).await.unwrap();
+    let until = world.deps.clock.now().plus_secs(30);
+    let span = Span { from: None, until: Some(until) };
+    memberships::add(&world.deps, &root(), &group, &Subject::Person(world.bob.clone()), span).await.unwrap();
+    let edit = clients::EditClient { groups: Some([group].into()), ..clients::EditClient::default() };
+    clients::edit(&world.deps, &root(), &client_id("app"), None, edit).await.unwrap();
+    let mut bob = world.bob().await;
+    let tokens = world.redeem(&world.code(&mut bob, "openid+offline_access").await).await;
+    let code = world.code(&mut bob, "openid").await;
+    assert_eq!(world.userinfo(tokens.text("access_token")).await.status, StatusCode::OK);
+    // no job runs here: nothing was revoked yet when the span has ended
+    world.deps.hand.advance_ms(30_000);
+    assert_eq!(world.userinfo(tokens.text("access_token")).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant"));
+    assert_eq!(world.refresh(tokens.text("refresh_token")).await.error(), (400, "invalid_grant"));
 }
 
 #[tokio::test]

@@ -61,6 +61,9 @@ mod tests {
         let in_query = "post_logout_redirect_uri=https://app.example.com/?bye&state=x";
         assert_eq!(of(in_query, Some(&app)), Some(Some("https://app.example.com/?bye&state=x".into())));
         assert_eq!(of(good, None), None);
+        for bad in ["https://app.example.com/bye/", "https://app.example.com/bye.evil", "https://APP.example.com/bye"] {
+            assert_eq!(of(&format!("post_logout_redirect_uri={bad}"), Some(&app)), None, "{bad}");
+        }
         assert_eq!(
             of("post_logout_redirect_uri=https://app.example.com/cb", Some(&app)),
             None,
