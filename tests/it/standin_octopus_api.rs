@@ -76,6 +76,13 @@ async fn sessions_end_when_idle_too_long_or_by_sign_out() {
     let other = server.standin.open_session("Users-1");
     assert_eq!(server.call_with(&other, "POST", "/api/users/logout", None).await.0, 200);
     assert_eq!(server.call_with(&other, "GET", "/api/users/me", None).await.0, 401);
+    let hour = |values: &mut Value| values["MaximumSessionDurationInSeconds"] = json!(3600);
+    assert_eq!(server.edit("/api/configuration/authentication/values", hour).await.0, 200);
+    let third = server.standin.open_session("Users-1");
+    for status in [200, 200, 200, 401] {
+        server.tick(19 * 60_000);
+        assert_eq!(server.call_with(&third, "GET", "/api/users/me", None).await.0, status, "in use, and not for ever");
+    }
 }
 
 #[tokio::test]

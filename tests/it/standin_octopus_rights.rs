@@ -130,6 +130,29 @@ async fn nobody_gives_more_than_they_hold() {
 }
 
 #[tokio::test]
+async fn a_role_for_one_project_is_given_for_that_project_only() {
+    let server = Server::start().await;
+    let user = server.standin.create_user("lead", None, None);
+    let key = server.standin.create_api_key(&user, "test");
+    let team = server.standin.edit_team("Leads", |team| team.members.push(user.clone()));
+    let role = json!({"Name": "Lead", "GrantedSystemPermissions": ["TeamEdit"], "GrantedSpacePermissions": ["TeamEdit"]});
+    let lead = server.call("POST", "/api/userroles", Some(role)).await.1;
+    server.standin.give_role(&team, lead["Id"].as_str().unwrap(), &[]);
+    let held = server.standin.give_role(&team, "userroles-deploymentcreator", &[]);
+    server.standin.edit(|state| state.scoped_roles.get_mut(&held).unwrap().project_ids = vec!["Projects-1".into()]);
+    let other = server.standin.edit_team("Others", |_| {});
+    let give = async |projects: Value| {
+        let body =
+            json!({"TeamId": other, "UserRoleId": "userroles-deploymentcreator", "SpaceId": "Spaces-1", "ProjectIds": projects});
+        server.call_as(&key, "POST", "/api/scopeduserroles", Some(body)).await
+    };
+    let refused = give(json!([])).await;
+    assert!(refused.0 == 403 && problem(&refused).contains("Missing permission: Deployment"), "for all projects: {refused:?}");
+    let given = give(json!(["Projects-1"])).await;
+    assert_eq!(given.0, 201, "{given:?}");
+}
+
+#[tokio::test]
 async fn permissions_are_explained_and_exported() {
     let server = Server::start().await;
     let user = server.get("/api/users/Users-1").await;

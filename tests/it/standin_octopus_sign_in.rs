@@ -158,6 +158,18 @@ async fn the_token_request_rebuilds_the_redirect_uri_from_the_host() {
 }
 
 #[tokio::test]
+async fn the_provider_compares_verifier_and_secret() {
+    let case = Case::start().await;
+    let refused = |error: &str| format!("The response from the external identity provider contained an error: {error}");
+    let back = case.outward("/app").await;
+    case.server.standin.edit(|state| state.logins.values_mut().for_each(|login| login.verifier = "v".repeat(43)));
+    assert_eq!(problem(&answer(case.homeward(&back).await).await), refused("invalid_grant"));
+    let secret = json!({"HasValue": true, "NewValue": "an older one"});
+    case.server.edit("/api/configuration/authentication-od/values", |values| values["ClientSecret"] = secret).await;
+    assert_eq!(case.sign_in().await, Err(refused("invalid_client")));
+}
+
+#[tokio::test]
 async fn state_is_tied_to_the_browser_and_used_once() {
     let case = Case::start().await;
     let without = Return { cookie: String::new(), ..case.outward("/app").await };
