@@ -6,38 +6,7 @@
 //! A *round* looks at the Space, plans and does the steps. While steps run, inputs are taken: a newer revision that takes
 //! something away ends the round between two items, and the next round begins with the removals (rules B1).
 //!
-//! ## Hand mutations
-//! Each line was or may be tried by hand: the named test fails when the code is changed so.
-//!
-//! | change | killed by |
-//! |---|---|
-//! | `Track::judge` takes an older revision | `older_and_forked_documents_are_refused` |
-//! | `Track::judge` takes another document of the same revision | `older_and_forked_documents_are_refused` |
-//! | `Track::judge` ignores `base_revision` or `state_digest` | `a_delta_counts_only_on_its_base` |
-//! | `track::open` skips signature, deployment, Space or installation | `forged_and_foreign_documents_change_nothing` |
-//! | `track::open` skips the check when the file is loaded | `a_state_that_was_tampered_with_is_refused` |
-//! | `link::handshake` accepts another origin or deployment | `a_relayed_challenge_is_refused` |
-//! | the floor of the wire version is dropped | `the_version_never_falls` |
-//! | `Plan` does additions before removals | `removals_come_first` |
-//! | `receive` does not interrupt for removals | `a_removal_interrupts_additions` |
-//! | `settle` forgets who deactivated | `a_local_no_wins`, `the_space_equals_the_formulas` |
-//! | `settle` removes unswept members without confirmation | `a_newly_bound_team_is_swept_after_confirmation_only` |
-//! | `unlinked` links by e-mail without a decision | `existing_accounts_wait_for_a_decision` |
-//! | `Index` counts administrative teams in | `administrator_teams_need_the_local_policy` |
-//! | `deactivate` leaves API keys or sessions | `the_last_grant_ends_keys_and_sessions` |
-//! | the intent before creating is not stored | `crash_between_any_two_steps` |
-//! | the accepted document is not stored before its steps | `crash_between_any_two_steps`, `a_restart_offline_goes_on_with_the_newest` |
-//! | `claim` drops an intent on an old picture | `a_lost_answer_and_a_revocation_leave_no_account_behind` |
-//! | `settle` sets no cleanup for a new grant or a hand activation | `what_was_made_after_the_loss_dies_with_it` |
-//! | `exec::update` activates beside a key that is left | `a_key_that_stays_is_residual_access` |
-//! | `may_add` ignores the refusal | `a_refused_agent_gives_nothing_until_it_is_accepted_again` |
-//! | `perform` waits for hung steps | `a_hung_addition_keeps_no_removal_waiting` |
-//! | `look` believes a list | `a_hole_in_a_list_deletes_nobody` |
-//! | `Index` forgets groups that were taken back | `a_group_that_odcm_takes_back_leaves_nobody_in_its_teams` |
-//! | `failed_member` looks at retries only | `a_removal_that_the_space_forbids_is_not_called_applied` |
-//! | `conclude` acknowledges before the steps | `converges_whatever_the_channel_does` |
-//! | the client secret is written before ODCM knows it | `the_secret_is_written_after_its_hash_is_stored` |
-//! | the backup is taken after the first write | `restore_auth_brings_the_old_settings_back` |
+//! What its tests must notice is listed in `tests/mutations/agent.toml`.
 
 mod conclude;
 mod drift;

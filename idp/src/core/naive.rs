@@ -1,35 +1,6 @@
 //! The truth of the tests: access by plain fixpoint over all edges, written without a look at `access`, and small random
 //! facts to try it on.
-//!
-//! Hand mutations, each tried once, and tests that each makes fail:
-//!
-//! | mutation | killed by |
-//! |---|---|
-//! | `Span::holds`: `now <= until`, or `from < now` | access: entry_agrees_with_the_model, who_may_enter |
-//! | `Span::ever` is always true | access: the_next_change_is_the_nearest_bound |
-//! | `Span::hull` takes the later beginning | access: a_space_knows_what_the_model_says |
-//! | `View::entry` forgets `active` | access: entry_agrees_with_the_model, who_may_enter |
-//! | `View::users` forgets `active` | access: a_space_knows_what_the_model_says |
-//! | `space_access` forgets users(S): whom it names, or until when | access: a_space_knows_what_the_model_says, what_mars_knows |
-//! | `space_access` forgets published groups, or takes those of other Spaces | access: a_space_knows_what_the_model_says |
-//! | `space_access` forgets how long a granted group is known | access: a_space_knows_what_the_model_says |
-//! | `widest`: `max` for `min` along a way | access: a_space_knows_what_the_model_says |
-//! | `widest` does not go on to nested groups | access: a_space_knows_what_the_model_says |
-//! | `holding`: touching spans of one edge are not joined | access: entry_agrees_with_the_model |
-//! | `holding`: spans of different edges are joined, or ends forgotten | access: a_space_knows_what_the_model_says |
-//! | grants to unknown Spaces count | access: entry_agrees_with_the_model, who_may_enter |
-//! | `would_cycle` looks one level deep | access: cycles_and_long_chains_end |
-//! | `would_cycle` looks only at edges that hold now | access: a_cycle_is_seen_whatever_the_times |
-//! | `next_change`: `>=` for `>`; no beginnings; no ends | access: nothing_changes_before_the_next_change |
-//! | `difference` forgets losses, `Retimed`, new Spaces or new groups | difference: a_difference_applied_is_the_recomputation |
-//! | ways longest first; ended edges forgotten; edges listed twice | explain: explanations_agree_with_the_model |
-//! | the last beginning or the first end of an edge is named | explain: the_next_beginning_counts_else_the_last_end |
-//! | a group is offered although another one must be joined too | explain: explanations_agree_with_the_model |
-//! | a disabled person's ways are not marked | explain: explanations_agree_with_the_model, why_not |
-//! | teams of people who may not enter, or of groups the Space does not know | explain: teams_are_those_of_groups_the_space_knows |
-//! | `project` forgets sweeps, the key policy or decisions | projection: only_what_the_space_may_know |
-//! | `lockout` forgets active, credential or end | policy: an_owner_must_remain |
-//! | the auditor may write; a reading token may write | policy: roles_by_acts, a_token_that_may_only_read_… |
+//! What tests of `core` must notice is listed in `tests/mutations/access.toml`.
 
 use super::Timestamp;
 use super::directory::{Assertion, Facts, Grant, PersonFacts, Span, Subject};

@@ -1,11 +1,4 @@
 //! How people sign in: identities, sessions, tokens and consents of a person, looked at and ended by whom it is right.
-//!
-//! Hand mutations that the tests after the arrow are for:
-//!
-//! - `accounts/identities.rs` `unlink_in`: no `end_resting_on` → `unlinking_ends_what_rests_on_the_identity_only`
-//! - `accounts/identities.rs` `unlink_in`: no `refuse_lockout` → `the_last_way_in_of_the_last_owner_stays`
-//! - `accounts/sign_ins.rs` `may_touch`: always `Ok` → `only_with_rights_over_a_person`
-//! - `accounts/sign_ins.rs` `withdraw`: no `end_of_client` → `a_consent_is_withdrawn_with_what_it_gave`
 
 use super::*;
 use odcm::accounts::identities::{self, NewIdentity};

@@ -1,27 +1,5 @@
 //! The storage conformance suite: every test runs on SQLite and on PostgreSQL. `cargo test -p odcm-tests --test it storage`.
-//!
-//! Hand mutations, each made once and killed on both engines by the tests after the arrow:
-//!
-//! - `accounts/memberships.rs` `touched`: mark only Spaces that know the group itself, not those of groups above
-//!   → `model::sequences_of_use_cases_keep_the_rules`
-//! - `accounts/memberships.rs` `add_in`: no look for cycles
-//!   → `a_cycle_is_refused_and_named`, `two_opposite_edges_at_once_make_no_cycle`
-//! - `accounts/desk.rs` `end_not_admitted`: codes and refresh families survive the loss of access
-//!   → `codes_and_families_die_with_access_and_only_then`, `a_nested_group_carries_its_people`
-//! - `accounts/desk.rs` `refuse_lockout`: never refuse
-//!   → `rights_cannot_lock_everybody_out`, `two_owners_cannot_remove_each_other`, `…disable_each_other`
-//! - `accounts/names.rs` `refuse_taken`: former names are free
-//!   → `names_are_unique_former_ones_included`
-//! - `accounts/emails.rs` `refuse_foreign`: claims of other people do not count
-//!   → `addresses_are_added_verified_and_removed`
-//! - `accounts/access.rs` `admits_client`: a client restricted to groups admits everybody who is active
-//!   → `a_client_restricted_to_groups_lets_go_of_who_leaves`
-//! - `storage/credentials.rs` `consume_link`: without `used_at IS NULL`
-//!   → `of_eight_who_use_a_link_one_sets_the_password`, `a_link_is_used_once_in_time_and_shown_once`
-//! - `storage/directory.rs` `due_spaces`: ends of memberships are not due
-//!   → `time_alone_changes_access_and_marks`
-//! - `storage/directory.rs` `due_clients`: only groups whose own memberships are due, not those above
-//!   → `time_alone_ends_what_is_held_at_restricted_clients`
+//! `tests/mutations/storage.toml` lists what these tests must notice.
 
 mod about_failover;
 mod about_grants;
