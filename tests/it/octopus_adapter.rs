@@ -127,7 +127,7 @@ async fn the_agents_own_account_is_never_shut_out() {
         hands.adapter.delete_api_key(&own, &key.id).await,
         hands.adapter.end_sessions(&own).await,
     ] {
-        assert!(matches!(&refused, Err(AdapterError::Invalid(text)) if text.contains("own account")), "{refused:?}");
+        assert!(matches!(&refused, Err(AdapterError::Invalid(text)) if text.contains("would lock it out")), "{refused:?}");
     }
     assert!(hands.standin.user("odcm-agent").unwrap().is_active);
     assert_eq!(hands.adapter.api_keys(&own).await.unwrap().len(), 1);
@@ -146,6 +146,9 @@ async fn nothing_is_written_when_all_is_as_it_should_be() {
         ..AccountChange::default()
     };
     hands.adapter.change_account(&account.id, &same).await.unwrap();
+    let team = hands.standin.edit_team("Developers", |team| team.members.push(account.id.clone()));
+    let member = MemberChange { add: [account.id.clone()].into(), remove: ["Users-99".to_owned()].into() };
+    hands.adapter.change_members(&team, &member).await.unwrap();
     let writes =
         hands.standin.seen().into_iter().filter(|seen| seen.method != "GET" && seen.user_id.as_deref() == Some("Users-2"));
     assert_eq!(writes.count(), 1, "the creation");

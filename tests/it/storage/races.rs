@@ -6,12 +6,14 @@ use odcm::core::Timestamp;
 use odcm::core::directory::Assertion;
 use odcm::run_tx;
 use odcm::storage::marks as dirty;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
 
 on_both! {
     a_hundred_concurrent_changes_lose_none
     a_mark_set_while_the_projector_works_is_never_missed
+    a_mark_set_after_the_projector_read_stays_pending
     of_eight_who_use_a_link_one_sets_the_password
     of_two_who_verify_an_address_one_gets_it
     two_opposite_edges_at_once_make_no_cycle
@@ -69,6 +71,17 @@ async fn a_hundred_concurrent_changes_lose_none(deps: TestDeps) {
     if deps.db.engine() == storage::Engine::Postgres {
         assert!(count.retries > 0, "on PostgreSQL such transactions meet, and the retries are counted");
     }
+}
+
+async fn a_mark_set_after_the_projector_read_stays_pending(deps: TestDeps) {
+    let mars = space(&deps, "mars").await;
+    let done: storage::Result<()> = run_tx!(deps.db, "test.project", |tx| {
+        let (counter, _, _) = dirty::read(tx, &mars).await?.unwrap();
+        dirty::mark(tx, &BTreeSet::from([mars.clone()]), deps.clock.now()).await?;
+        dirty::projected(tx, &mars, counter).await
+    });
+    done.unwrap();
+    assert_eq!(dirty::pending(&deps.db, 10).await.unwrap(), [mars]);
 }
 
 /// Writers change a name and mark; a projector notes what it sees. In the end it has seen the last state of each Space.

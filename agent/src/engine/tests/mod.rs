@@ -14,7 +14,7 @@ mod refused;
 mod sign_in;
 
 use crate::testkit::{Rig, state};
-use odcm_wire::latest::{ItemState, Section};
+use odcm_wire::latest::{FromAgent, ItemState, Section};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -86,6 +86,8 @@ async fn a_removal_interrupts_additions() {
     let ack = rig.acked().await;
     assert_eq!(ack.revision, 3);
     assert_eq!(rig.active("p19"), Some(true), "then the additions go on");
+    let claims = |message: &FromAgent| matches!(message, FromAgent::Ack(ack) if ack.revision == 2);
+    assert!(!rig.heard.iter().any(claims), "what was interrupted was never called applied");
 }
 
 #[tokio::test(start_paused = true)]
