@@ -245,6 +245,12 @@ async fn the_fleet_key_is_rolled_by_announcements_of_the_newest_key_only() {
     assert_eq!((rig.active("eve"), rig.active("ann")), (None, Some(true)));
     assert_eq!(rig.alarms(), ["fleet_key", "signature"]);
 
+    // Of the right key, but for another deployment.
+    let mut elsewhere = Odcm::new("installation-1");
+    elsewhere.template.deployment = "elsewhere".into();
+    announce(&rig, &elsewhere.roll("fleet-8", i64::MAX)).await;
+    assert_ne!(rig.standing().await.fleet_key, "fleet-8");
+
     let old = rig.odcm.snapshot(&two);
     rig.odcm.revision -= 1;
     let until = rig.now() + 60_000;
@@ -276,6 +282,10 @@ async fn the_fleet_key_is_rolled_by_announcements_of_the_newest_key_only() {
     announce(&rig, &first).await;
     rig.pass(Duration::from_secs(1)).await;
     assert_eq!((rig.standing().await.fleet_key.as_str(), rig.alarms().len()), ("fleet-2", 0));
+    // The old key, which has a successor, names no second one.
+    announce(&rig, &Odcm::new("installation-1").roll("fleet-9", i64::MAX)).await;
+    rig.pass(Duration::from_secs(1)).await;
+    assert_eq!((rig.standing().await.fleet_key.as_str(), rig.alarms()), ("fleet-2", vec!["fleet_key".to_owned()]));
     // Away during two rolls: the links come in order.
     let (second, third) = (rig.odcm.roll("fleet-3", until), rig.odcm.roll("fleet-4", until));
     announce(&rig, &second).await;
