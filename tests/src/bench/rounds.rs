@@ -10,9 +10,7 @@
 use crate::child::Server;
 use crate::world::World;
 use futures_util::future::try_join_all;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
@@ -86,7 +84,6 @@ pub fn measure<W: Walk>(
     first: impl AsyncFn() -> Result<W, String>,
 ) -> Result<Sample, String> {
     let runtime = one_thread()?;
-    let busy = Busy::start();
     server.ask(&format!("copy {}", world.copy))?;
     server.ask(&format!("bare {}", plan.bare.0))?;
     server.ask("tape")?;
@@ -109,9 +106,9 @@ pub fn measure<W: Walk>(
         let taped = tape(&runtime, server, plan, clients.first_mut().ok_or("no client walks")?)?;
         let (cost, floor) = if round % 2 == 0 {
             let cost = weigh(&runtime, server, plan, &mut clients)?;
-            (cost, busy.during(|| floor(server, plan, &taped))?)
+            (cost, beside_a_client(|| floor(server, plan, &taped))?)
         } else {
-            let floor = busy.during(|| floor(server, plan, &taped))?;
+            let floor = beside_a_client(|| floor(server, plan, &taped))?;
             (weigh(&runtime, server, plan, &mut clients)?, floor)
         };
         let (cost, floor) = (micros(cost, plan.walks), micros(floor, plan.walks));
@@ -174,48 +171,22 @@ pub fn one_thread() -> Result<Runtime, String> {
     Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())
 }
 
-/// A thread that keeps a core busy on demand.
-struct Busy {
-    wanted: Arc<AtomicBool>,
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Busy {
-    fn start() -> Self {
-        let (wanted, ended) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let (w, e) = (wanted.clone(), ended.clone());
-        let thread = std::thread::spawn(move || {
-            while !e.load(Ordering::Relaxed) {
-                if w.load(Ordering::Relaxed) { std::hint::spin_loop() } else { std::thread::park() }
-            }
+/// Does `work` while a thread keeps a core as busy as clients do that have nothing to say: the two cores may be halves of one.
+fn beside_a_client<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let done = AtomicBool::new(false);
+    let idle = one_thread()?;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            idle.block_on(async {
+                while !done.load(Ordering::Relaxed) {
+                    tokio::task::yield_now().await;
+                }
+            });
         });
-        Self { wanted, ended, thread: Some(thread) }
-    }
-
-    fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.wanted.store(true, Ordering::Relaxed);
-        self.wake();
-        let done = work();
-        self.wanted.store(false, Ordering::Relaxed);
-        done
-    }
-
-    fn wake(&self) {
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        self.wake();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+        let outcome = work();
+        done.store(true, Ordering::Relaxed);
+        outcome
+    })
 }
 
 /// Goes round without sleeping until `work` is done.
