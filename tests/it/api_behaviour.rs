@@ -1,6 +1,7 @@
 //! What the JSON API promises beside who may do what: versions, pages, strict input, problems, secrets shown once.
 
 use crate::api_support::World;
+use odcm::storage::{consent, reports};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -113,8 +114,27 @@ async fn pages_of_lists_inside_objects_visit_everything_once() {
         let body = json!({"person": member, "role": "auditor", "scope": "all"});
         assert_eq!(world.call("POST", "/api/v1/rights", owner, Some(body)).await.status, 201);
         world.token(&world.owner_id, false).await;
+        // two of one provider: the cursor tells them apart
+        let body = json!({"provider": format!("provider-{}", n / 2), "subject": format!("subject-{n}")});
+        assert_eq!(world.call("POST", &format!("/api/v1/people/{person}/identities"), owner, Some(body)).await.status, 201);
+        let (client, scopes) = (world.client().await, ["openid".to_owned()]);
+        consent::grant(&world.deps.db, &person, &client, &scopes, world.deps.clock.now()).await.unwrap();
+        for section in ["access", "authentication"] {
+            let item = reports::ItemRow {
+                section: section.into(),
+                item: format!("setting/{n}"),
+                state: "failed".into(),
+                message: None,
+                residual: "[]".into(),
+                updated_at: world.deps.clock.now(),
+            };
+            odcm::run_tx!(world.deps.db, "test.item", |tx| reports::put_item(tx, &space, &item).await).unwrap();
+        }
     }
     for (list, at_least) in [
+        (format!("people/{person}/identities"), 5),
+        (format!("people/{person}/consents"), 5),
+        (format!("spaces/{space}/items"), 10),
         (format!("groups/{group}/members"), 10),
         (format!("spaces/{space}/grants"), 10),
         (format!("spaces/{space}/groups"), 5),

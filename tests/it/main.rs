@@ -15,6 +15,7 @@ mod api_document;
 mod api_matrix;
 mod api_sign_ins;
 mod api_support;
+mod api_texts;
 mod database_away;
 mod login_gallery;
 mod login_guesses;

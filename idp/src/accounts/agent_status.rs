@@ -286,10 +286,30 @@ pub struct Item {
 /// Refusal without [`Act::ReadSpace`]; storage errors.
 pub async fn items(deps: &Deps, actor: &Actor, space: &SpaceId) -> Result<Vec<Item>> {
     actor.may(&Act::ReadSpace(space.clone()))?;
-    let db = &mut &deps.db;
+    let rows = reports::items(&mut &deps.db, space, 1000).await?;
+    named(deps, rows).await
+}
+
+/// A page of the items of a Space that deserve a look, those after (section, item) of the last one seen.
+///
+/// # Errors
+/// Refusal without [`Act::ReadSpace`]; storage errors.
+pub async fn items_page(
+    deps: &Deps,
+    actor: &Actor,
+    space: &SpaceId,
+    after: Option<&(String, String)>,
+    limit: i64,
+) -> Result<Page<Item>> {
+    actor.may(&Act::ReadSpace(space.clone()))?;
+    let page = reports::items_page(&mut &deps.db, space, after, limit).await?;
+    Ok(Page { items: named(deps, page.items).await?, more: page.more })
+}
+
+async fn named(deps: &Deps, rows: Vec<reports::ItemRow>) -> Result<Vec<Item>> {
     let mut names = Names::default();
     let mut found = Vec::new();
-    for row in reports::items(db, space, 1000).await? {
+    for row in rows {
         let About { person, .. } = names.about(deps, &row.item).await?;
         let residual = parse("residual", &row.residual)?;
         let (section, item, state, message, at) = (row.section, row.item, row.state, row.message, row.updated_at);

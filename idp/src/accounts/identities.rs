@@ -37,9 +37,9 @@ impl NewIdentity {
         }
         let subject = input::foreign_id("subject", subject)?;
         let label = label.trim();
-        if label.chars().count() > 254 || label.chars().any(char::is_control) {
-            let text = "A label has at most 254 characters, such as the person's address or login name at the provider.";
-            return Err(Refusal::invalid("label", "label.invalid", text));
+        if let Some(fault) = input::LABEL.fault(label) {
+            let rule = "A label has at most 254 characters, such as the person's address or login name at the provider.";
+            return Err(fault.refusal("label", "label.invalid", rule));
         }
         let label = if label.is_empty() { subject.clone() } else { label.to_owned() };
         Ok(Self { provider, subject, label })

@@ -1,8 +1,27 @@
 //! Inputs that several use cases share, checked once.
 
 use crate::core::directory::Span;
+use crate::core::text_rule::{CONTROL, CONTROL_IN_LINES, Chars, Ranges, SPACE, TextRule};
 use crate::core::{Refusal, Timestamp};
 use url::{Host, Url};
+
+const LOWER: Ranges = &[('a', 'z'), ('0', '9'), ('-', '.'), ('_', '_')];
+
+/// Text for people, with line breaks.
+pub const DESCRIPTION: TextRule = TextRule::of(0, 500, Chars::Not(&[CONTROL_IN_LINES]));
+/// The name of a provider, as in the configuration of ODCM.
+pub const PROVIDER: TextRule = TextRule::of(1, 64, Chars::Only(&[LOWER]));
+/// The stable id of something at a provider.
+pub const FOREIGN_ID: TextRule = TextRule::of(1, 256, Chars::Not(&[CONTROL])).edged(Chars::Not(&[CONTROL, SPACE]));
+/// What people read of an identity.
+pub const LABEL: TextRule = TextRule::of(0, 254, Chars::Not(&[CONTROL]));
+/// The id of an account or team in a Space.
+pub const SPACE_KEY: TextRule = TextRule::of(1, 100, Chars::Not(&[CONTROL]));
+/// Why somebody is disabled.
+pub const REASON: TextRule = TextRule::of(1, 64, Chars::Only(&[LOWER, &[(':', ':')]]));
+/// The address of a Space; that it is one is for [`base_url`] to say.
+pub const BASE_URL: TextRule = TextRule::of(8, 500, Chars::Not(&[CONTROL, SPACE, &[('#', '#'), ('?', '?'), ('\\', '\\')]]))
+    .beginning(&["https://", "http://"]);
 
 /// Up to 500 characters of text for people, without control characters but line breaks.
 ///
@@ -10,10 +29,10 @@ use url::{Host, Url};
 /// A refusal that names `description`.
 pub fn description(text: &str) -> Result<String, Refusal> {
     let text = text.trim();
-    if text.chars().count() > 500 || text.chars().any(|c| c.is_control() && c != '\n' && c != '\r') {
-        return Err(Refusal::invalid("description", "description.invalid", "A description has at most 500 characters."));
+    match DESCRIPTION.fault(text) {
+        None => Ok(text.into()),
+        Some(fault) => Err(fault.refusal("description", "description.invalid", "A description has at most 500 characters.")),
     }
-    Ok(text.into())
 }
 
 /// The name of a provider: 1 to 64 characters `a-z 0-9 . _ -`, as in the configuration of ODCM.
@@ -21,11 +40,8 @@ pub fn description(text: &str) -> Result<String, Refusal> {
 /// # Errors
 /// A refusal that names `provider`.
 pub fn provider(text: &str) -> Result<String, Refusal> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
-    if (1..=64).contains(&text.len()) && text.chars().all(good) {
-        return Ok(text.to_owned());
-    }
-    Err(Refusal::invalid("provider", "provider.invalid", "A provider has 1 to 64 characters: a-z 0-9 . _ - (such as `entra`)."))
+    let rule = "A provider has 1 to 64 characters: a-z 0-9 . _ - (such as `entra`).";
+    PROVIDER.fault(text).map_or_else(|| Ok(text.to_owned()), |f| Err(f.refusal("provider", "provider.invalid", rule)))
 }
 
 /// The stable id of something at a provider, byte by byte as the provider says it: 1 to 256 characters without control
@@ -34,11 +50,8 @@ pub fn provider(text: &str) -> Result<String, Refusal> {
 /// # Errors
 /// A refusal that names `field`.
 pub fn foreign_id(field: &'static str, text: &str) -> Result<String, Refusal> {
-    if (1..=256).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(char::is_control) {
-        return Ok(text.to_owned());
-    }
-    let why = "The id at the provider has 1 to 256 characters, without line breaks or space around it.";
-    Err(Refusal::invalid(field, "foreign_id.invalid", why))
+    let rule = "The id at the provider has 1 to 256 characters, without line breaks or space around it.";
+    FOREIGN_ID.fault(text).map_or_else(|| Ok(text.to_owned()), |f| Err(f.refusal(field, "foreign_id.invalid", rule)))
 }
 
 /// A span that begins before it ends.
@@ -67,8 +80,10 @@ pub(super) fn still_to_come(span: Span, now: Timestamp) -> Result<(), Refusal> {
 pub fn base_url(text: &str) -> Result<String, Refusal> {
     let bad = |why: &str| Refusal::invalid("base_url", "base_url.invalid", format!("The address of a Space {why}."));
     let text = text.trim();
-    if text.len() > 500 {
-        return Err(bad("has at most 500 characters"));
+    if let Some(fault) = BASE_URL.fault(text) {
+        let rule =
+            "The address of a Space is a whole URL such as https://octopus.example.com, at most 500 characters, without ? and #.";
+        return Err(fault.refusal("base_url", "base_url.invalid", rule));
     }
     let url = Url::parse(text).map_err(|_| bad("is a whole URL such as https://octopus.example.com"))?;
     let loopback = match url.host() {

@@ -208,11 +208,8 @@ pub(super) async fn load(tx: &mut Tx, id: &PersonId) -> Result<Person> {
 /// # Errors
 /// A refusal that names `reason`.
 pub fn reason(text: &str) -> std::result::Result<&str, Refusal> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, ':' | '.' | '_' | '-');
-    if (1..=64).contains(&text.len()) && text.chars().all(good) {
-        return Ok(text);
-    }
-    Err(Refusal::invalid("reason", "reason.invalid", "A reason has 1 to 64 characters: a-z 0-9 : . _ - (usually `manual`)."))
+    let rule = "A reason has 1 to 64 characters: a-z 0-9 : . _ - (usually `manual`).";
+    super::input::REASON.fault(text).map_or(Ok(text), |fault| Err(fault.refusal("reason", "reason.invalid", rule)))
 }
 
 /// Adds a reason why a person is disabled. With the first one everything ends that the person holds: sessions, codes,

@@ -105,6 +105,15 @@ pub async fn consents(deps: &Deps, actor: &Actor, person: &PersonId) -> Result<V
     Ok(consent::of_person(&mut &deps.db, person).await?)
 }
 
+/// A page of what a person allowed applications, by id of the application.
+///
+/// # Errors
+/// Refused: `not_found`, `right.missing`.
+pub async fn consents_page(deps: &Deps, actor: &Actor, person: &PersonId, after: &str, limit: i64) -> Result<Page<Agreed>> {
+    may_read(deps, actor, person).await?;
+    Ok(consent::page_of_person(&mut &deps.db, person, after, limit).await?)
+}
+
 /// Withdraws what a person allowed an application: its codes and refresh families end, and it asks again.
 ///
 /// # Errors

@@ -148,19 +148,27 @@ fn proposed(body: &Proposed, ctx: &Ctx) -> Result<ProposedChange, Problem> {
     let space = |t: &str| parse_id::<SpaceId>(t, "space", ctx);
     let grant = |t: &str| parse_id::<GrantId>(t, "grant", ctx);
     Ok(match body {
-        Proposed::AddMembership { group: g, member, when } => {
-            ProposedChange::AddMembership { group: group(g)?, member: member.subject(ctx)?, span: when.span(ctx)? }
-        }
-        Proposed::ChangeMembership { group: g, member, when } => {
-            ProposedChange::ChangeMembership { group: group(g)?, member: member.subject(ctx)?, span: when.span(ctx)? }
-        }
+        Proposed::AddMembership { group: g, member, when } => ProposedChange::AddMembership {
+            group: group(g)?,
+            member: member.subject("member", ctx)?,
+            span: when.span("when.", ctx)?,
+        },
+        Proposed::ChangeMembership { group: g, member, when } => ProposedChange::ChangeMembership {
+            group: group(g)?,
+            member: member.subject("member", ctx)?,
+            span: when.span("when.", ctx)?,
+        },
         Proposed::RemoveMembership { group: g, member } => {
-            ProposedChange::RemoveMembership { group: group(g)?, member: member.subject(ctx)? }
+            ProposedChange::RemoveMembership { group: group(g)?, member: member.subject("member", ctx)? }
         }
-        Proposed::AddGrant { space: s, subject, when } => {
-            ProposedChange::AddGrant { space: space(s)?, subject: subject.subject(ctx)?, span: when.span(ctx)? }
+        Proposed::AddGrant { space: s, subject, when } => ProposedChange::AddGrant {
+            space: space(s)?,
+            subject: subject.subject("subject", ctx)?,
+            span: when.span("when.", ctx)?,
+        },
+        Proposed::ChangeGrant { grant: g, when } => {
+            ProposedChange::ChangeGrant { grant: grant(g)?, span: when.span("when.", ctx)? }
         }
-        Proposed::ChangeGrant { grant: g, when } => ProposedChange::ChangeGrant { grant: grant(g)?, span: when.span(ctx)? },
         Proposed::RevokeGrant { grant: g } => ProposedChange::RevokeGrant { grant: grant(g)? },
         Proposed::DisablePerson { person } => ProposedChange::DisablePerson { person: parse_id(person, "person", ctx)? },
         Proposed::EnablePerson { person } => ProposedChange::EnablePerson { person: parse_id(person, "person", ctx)? },

@@ -1,6 +1,7 @@
 //! Agents of Spaces: status, enrolment codes, revocation, adoption and sweep decisions.
 
 use super::shape::{Answer, List, Part, Problems, done, known_space, of, ok, time, time_or};
+use super::texts::{ObjectId, SpaceKey};
 use crate::accounts::{agent_status, agents};
 use crate::core::ids::{PersonId, SpaceId};
 use crate::deps::Deps;
@@ -215,8 +216,7 @@ enum Decision {
     /// The account is this person's.
     Adopt {
         /// Id of the account, such as `Users-21`.
-        #[schema(min_length = 1, max_length = 100)]
-        account: String,
+        account: SpaceKey,
         /// Replace a local password by a random one.
         #[serde(default = "yes")]
         reset_password: bool,
@@ -246,7 +246,7 @@ async fn decide(
 ) -> Answer {
     let decision = match body {
         Decision::Adopt { account, reset_password, remove_foreign_identities, revoke_api_keys } => {
-            AdoptionDecision::Adopt { account, reset_password, remove_foreign_identities, revoke_api_keys }
+            AdoptionDecision::Adopt { account: account.into(), reset_password, remove_foreign_identities, revoke_api_keys }
         }
         Decision::CreateNew {} => AdoptionDecision::CreateNew,
     };
@@ -296,11 +296,11 @@ async fn sweeps(
 struct Seen {
     /// Person ids.
     #[schema(max_items = 5000)]
-    people: BTreeSet<String>,
+    people: BTreeSet<ObjectId>,
 }
 
 /// Confirm that these accounts leave the team.
-#[utoipa::path(post, operation_id = "confirm_sweep", path = "/spaces/{id}/sweeps/{team}", tag = "agents", params(("id" = String, Path, format = "uuid"), ("team" = String, Path, max_length = 100)), request_body = Seen, responses((status = 204), Problems))]
+#[utoipa::path(post, operation_id = "confirm_sweep", path = "/spaces/{id}/sweeps/{team}", tag = "agents", params(("id" = String, Path, format = "uuid"), ("team" = inline(SpaceKey), Path)), request_body = Seen, responses((status = 204), Problems))]
 async fn confirm(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -308,6 +308,7 @@ async fn confirm(
     Path((id, team)): Path<(SpaceId, String)>,
     Json(body): Json<Seen>,
 ) -> Answer {
-    agents::confirm_sweep(&deps, &actor, &id, &team, &body.people).await.map_err(of(&ctx))?;
+    let people = body.people.into_iter().map(String::from).collect();
+    agents::confirm_sweep(&deps, &actor, &id, &team, &people).await.map_err(of(&ctx))?;
     done()
 }

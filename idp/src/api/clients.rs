@@ -2,6 +2,7 @@
 
 use super::groups::Confirmed;
 use super::shape::{Answer, List, Part, Problems, bounded, created, id as parse_id, of, ok, tagged};
+use super::texts::{Audience, ClientKey, IfMatch, Name, ObjectId, RedirectUri, ScopeName};
 use crate::accounts::clients as cases;
 use crate::core::client::{AuthMethod, Client, ClientKind, ClientSettings, GrantType};
 use crate::core::ids::{ClientId, GroupId};
@@ -181,6 +182,10 @@ struct Settings {
     groups: Option<Vec<String>>,
 }
 
+fn texts<T>(list: Option<Vec<T>>, inner: impl Fn(T) -> String) -> Option<Vec<String>> {
+    list.map(|list| list.into_iter().map(inner).collect())
+}
+
 /// A body of its own fields and those of [`Settings`]: `flatten` would let unknown fields pass.
 macro_rules! body {
     ($(#[$meta:meta])* struct $name:ident { $($own:tt)* }) => {
@@ -192,18 +197,19 @@ macro_rules! body {
             /// Where the browser may be sent with a code: compared byte by byte.
             #[serde(default)]
             #[schema(max_items = 32)]
-            redirect_uris: Option<Vec<String>>,
+            redirect_uris: Option<Vec<RedirectUri>>,
             /// Where the browser may be sent after a sign-out.
             #[serde(default)]
             #[schema(max_items = 32)]
-            post_logout_redirect_uris: Option<Vec<String>>,
+            post_logout_redirect_uris: Option<Vec<RedirectUri>>,
             /// Grant types.
             #[serde(default)]
+            #[schema(min_items = 1)]
             grant_types: Option<Vec<Grant>>,
             /// Scopes it may ask for.
             #[serde(default)]
             #[schema(max_items = 64)]
-            scopes: Option<Vec<String>>,
+            scopes: Option<Vec<ScopeName>>,
             /// How it proves itself.
             #[serde(default)]
             token_endpoint_auth_method: Option<Method>,
@@ -218,25 +224,24 @@ macro_rules! body {
             first_party: Option<bool>,
             /// Audience of its access tokens.
             #[serde(default)]
-            #[schema(min_length = 1, max_length = 200)]
-            audience: Option<String>,
+            audience: Option<Audience>,
             /// Groups it is restricted to.
             #[serde(default)]
-            #[schema(max_items = 100)]
+            #[schema(max_items = 100, value_type = Option<Vec<ObjectId>>)]
             groups: Option<Vec<String>>,
         }
         impl $name {
             fn settings(&mut self) -> Settings {
                 Settings {
-                    redirect_uris: self.redirect_uris.take(),
-                    post_logout_redirect_uris: self.post_logout_redirect_uris.take(),
+                    redirect_uris: texts(self.redirect_uris.take(), String::from),
+                    post_logout_redirect_uris: texts(self.post_logout_redirect_uris.take(), String::from),
                     grant_types: self.grant_types.take(),
-                    scopes: self.scopes.take(),
+                    scopes: texts(self.scopes.take(), String::from),
                     token_endpoint_auth_method: self.token_endpoint_auth_method,
                     signing_alg: self.signing_alg,
                     require_pkce: self.require_pkce,
                     first_party: self.first_party,
-                    audience: self.audience.take(),
+                    audience: self.audience.take().map(String::from),
                     groups: self.groups.take(),
                 }
             }
@@ -322,11 +327,9 @@ body! {
 struct NewClient {
     /// Its id; made up when left out.
     #[serde(default)]
-    #[schema(pattern = "^[A-Za-z0-9._:-]{1,128}$")]
-    id: Option<String>,
+    id: Option<ClientKey>,
     /// Name.
-    #[schema(min_length = 1, max_length = 64)]
-    name: String,
+    name: Name,
     /// `confidential` or `public`; the client of a Space comes with the Space.
     kind: NewKind,
 }
@@ -359,8 +362,9 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(mu
     let settings = given.over(ClientSettings::for_application(&kind, Vec::new()));
     let groups = given.groups(&ctx)?.unwrap_or_default();
     let own: Vec<GroupId> = groups.iter().cloned().collect();
-    let made =
-        cases::create(&deps, &actor, cases::NewClient { id, kind, name: body.name, settings, groups }).await.map_err(of(&ctx))?;
+    let made = cases::create(&deps, &actor, cases::NewClient { id, kind, name: body.name.into(), settings, groups })
+        .await
+        .map_err(of(&ctx))?;
     let location = format!("/clients/{}", made.client.id);
     created(&location, CreatedClient { client: shape(made.client, &own), secret: made.secret })
 }
@@ -370,7 +374,7 @@ fn client_id(text: &str, ctx: &Ctx) -> Result<ClientId, Problem> {
 }
 
 /// One client.
-#[utoipa::path(get, operation_id = "get_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128)), responses((status = 200, body = ClientOut), Problems))]
+#[utoipa::path(get, operation_id = "get_client", path = "/clients/{id}", tag = "clients", params(("id" = inline(ClientKey), Path)), responses((status = 200, body = ClientOut), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
     let (client, groups, _) = cases::view(&deps, &actor, &client_id(&id, &ctx)?).await.map_err(of(&ctx))?;
     tagged(client.version, shape(client, &groups))
@@ -381,8 +385,7 @@ body! {
 struct EditClient {
     /// Name.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 64)]
-    name: Option<String>,
+    name: Option<Name>,
     /// Disabled clients get nothing.
     #[serde(default)]
     enabled: Option<bool>,
@@ -390,7 +393,7 @@ struct EditClient {
 }
 
 /// Change a client. An empty list of groups opens a restricted client to everybody and wants `confirmed=true`.
-#[utoipa::path(patch, operation_id = "change_client", path = "/clients/{id}", tag = "clients", params(("id" = String, Path, max_length = 128), Confirmed, ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
+#[utoipa::path(patch, operation_id = "change_client", path = "/clients/{id}", tag = "clients", params(("id" = inline(ClientKey), Path), Confirmed, IfMatch), request_body = EditClient, responses((status = 200, body = ClientOut), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -409,7 +412,7 @@ async fn edit(
     let groups = given.groups(&ctx)?;
     let own: Vec<GroupId> = groups.as_ref().map_or(before, |new| new.iter().cloned().collect());
     let edit = cases::EditClient {
-        name: body.name,
+        name: body.name.map(String::from),
         settings: Some(given.over(client.settings)),
         groups,
         enabled: body.enabled,
@@ -438,7 +441,7 @@ struct Secret {
 }
 
 /// Make a new secret.
-#[utoipa::path(post, operation_id = "rotate_client_secret", path = "/clients/{id}/secrets", tag = "clients", params(("id" = String, Path, max_length = 128)), request_body = Rotate, responses((status = 200, body = Secret), Problems))]
+#[utoipa::path(post, operation_id = "rotate_client_secret", path = "/clients/{id}/secrets", tag = "clients", params(("id" = inline(ClientKey), Path)), request_body = Rotate, responses((status = 200, body = Secret), Problems))]
 async fn rotate(
     State(deps): State<Deps>,
     ctx: Ctx,

@@ -5,6 +5,7 @@ use super::shape::{
     Answer, Holds, List, Problems, Search, SubjectRef, When, created, done, known_space, missing, of, ok, read, refused, tagged,
     time,
 };
+use super::texts::IfMatch;
 use crate::accounts::grants as cases;
 use crate::core::ids::{GrantId, SpaceId};
 use crate::core::policy::Act;
@@ -103,7 +104,7 @@ async fn add(
     Path(id): Path<SpaceId>,
     Json(body): Json<NewGrant>,
 ) -> Answer {
-    let (subject, span) = (body.subject.subject(&ctx)?, body.when.span(&ctx)?);
+    let (subject, span) = (body.subject.subject("subject", &ctx)?, body.when.span("when.", &ctx)?);
     let grant = cases::add(&deps, &actor, &id, &subject, span).await.map_err(of(&ctx))?;
     created(&format!("/grants/{grant}"), Made { id: grant.to_string() })
 }
@@ -118,7 +119,7 @@ async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id):
 }
 
 /// Change when a grant holds.
-#[utoipa::path(patch, operation_id = "change_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = When, responses((status = 200, body = Grant), Problems))]
+#[utoipa::path(patch, operation_id = "change_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), IfMatch), request_body = When, responses((status = 200, body = Grant), Problems))]
 async fn change(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -128,13 +129,13 @@ async fn change(
     Json(body): Json<When>,
 ) -> Answer {
     let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
-    let span = body.span(&ctx)?;
+    let span = body.span("", &ctx)?;
     let row = cases::change_span(&deps, &actor, &id, version, span).await.map_err(of(&ctx))?;
     tagged(row.version, Grant::from(row))
 }
 
 /// Take a grant back: refused from the commit on.
-#[utoipa::path(delete, operation_id = "revoke_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "revoke_grant", path = "/grants/{id}", tag = "grants", params(("id" = String, Path, format = "uuid"), IfMatch), responses((status = 204), Problems))]
 async fn revoke(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<GrantId>, headers: HeaderMap) -> Answer {
     let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
     cases::revoke(&deps, &actor, &id, version).await.map_err(of(&ctx))?;

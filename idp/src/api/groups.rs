@@ -2,12 +2,13 @@
 
 use super::people::Made;
 use super::shape::{Answer, List, Part, Problems, bounded, created, done, missing, of, ok, read, refused, tagged, time};
-use crate::accounts::{groups as cases, input};
+use super::texts::{Description, ForeignId, IfMatch, Name, Provider};
+use crate::accounts::groups as cases;
 use crate::core::ids::GroupId;
 use crate::core::policy::Act;
 use crate::core::text::{DisplayName, fold};
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path, Problem, Query, etag};
+use crate::http::{Ctx, Json, Path, Query, etag};
 use crate::login::Token;
 use crate::storage::groups;
 use axum::extract::State;
@@ -44,15 +45,22 @@ struct Group {
 }
 
 /// Where a group comes from.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Serialize, ToSchema)]
 struct External {
     /// Provider.
-    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
     provider: String,
     /// Stable id there.
-    #[schema(min_length = 1, max_length = 256)]
     external_id: String,
+}
+
+/// Where a new group comes from.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewExternal {
+    /// Provider.
+    provider: Provider,
+    /// Stable id there.
+    external_id: ForeignId,
 }
 
 impl From<groups::Group> for Group {
@@ -107,15 +115,13 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(fil
 #[serde(deny_unknown_fields)]
 struct NewGroup {
     /// Name.
-    #[schema(min_length = 1, max_length = 64)]
-    name: String,
+    name: Name,
     /// What it is for.
     #[serde(default)]
-    #[schema(max_length = 500)]
-    description: String,
+    description: Option<Description>,
     /// A node for a group of a directory.
     #[serde(default)]
-    external: Option<External>,
+    external: Option<NewExternal>,
 }
 
 /// Create a group.
@@ -123,16 +129,11 @@ struct NewGroup {
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<NewGroup>) -> Answer {
     let kind = match body.external {
         None => groups::GroupKind::Local,
-        Some(e) => {
-            let inside = |refusal: crate::core::Refusal, field: &str| Problem::from(refusal).field(field).of(&ctx);
-            input::provider(&e.provider).map_err(|no| inside(no, "external.provider"))?;
-            input::foreign_id("external_id", &e.external_id).map_err(|no| inside(no, "external.external_id"))?;
-            groups::GroupKind::External { provider: e.provider, external_id: e.external_id }
-        }
+        Some(e) => groups::GroupKind::External { provider: e.provider.into(), external_id: e.external_id.into() },
     };
     let name = DisplayName::parse("name", &body.name).map_err(refused(&ctx))?;
-    let id =
-        cases::create(&deps, &actor, cases::NewGroup { name, description: body.description, kind }).await.map_err(of(&ctx))?;
+    let description = body.description.map(String::from).unwrap_or_default();
+    let id = cases::create(&deps, &actor, cases::NewGroup { name, description, kind }).await.map_err(of(&ctx))?;
     created(&format!("/groups/{id}"), Made { id: id.to_string() })
 }
 
@@ -150,16 +151,14 @@ async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id):
 struct EditGroup {
     /// Name.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 64)]
-    name: Option<String>,
+    name: Option<Name>,
     /// What it is for.
     #[serde(default)]
-    #[schema(max_length = 500)]
-    description: Option<String>,
+    description: Option<Description>,
 }
 
 /// Change a group.
-#[utoipa::path(patch, operation_id = "change_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditGroup, responses((status = 200, body = Group), Problems))]
+#[utoipa::path(patch, operation_id = "change_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), IfMatch), request_body = EditGroup, responses((status = 200, body = Group), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -170,7 +169,7 @@ async fn edit(
 ) -> Answer {
     let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
     let name = body.name.as_deref().map(|t| DisplayName::parse("name", t)).transpose().map_err(refused(&ctx))?;
-    let edit = cases::EditGroup { name, description: body.description };
+    let edit = cases::EditGroup { name, description: body.description.map(String::from) };
     let group = cases::edit(&deps, &actor, &id, version, edit).await.map_err(of(&ctx))?;
     tagged(group.version, Group::from(group))
 }
@@ -185,7 +184,7 @@ pub(super) struct Confirmed {
 }
 
 /// Delete a group, with its members, grants and publications.
-#[utoipa::path(delete, operation_id = "delete_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "delete_group", path = "/groups/{id}", tag = "groups", params(("id" = String, Path, format = "uuid"), Confirmed, IfMatch), responses((status = 204), Problems))]
 async fn delete(
     State(deps): State<Deps>,
     ctx: Ctx,

@@ -84,7 +84,7 @@ async fn put(
     Json(body): Json<When>,
 ) -> Answer {
     let member = subject(&kind, &member, &ctx)?;
-    let span = body.span(&ctx)?;
+    let span = body.span("", &ctx)?;
     // the right is asked before anything is looked at
     actor.may(&Act::ManageMembers(id.clone())).map_err(refused(&ctx))?;
     let there = memberships::find(&mut &deps.db, &id, &member, "manual").await.map_err(read(&ctx))?;

@@ -21,8 +21,10 @@ mod shape;
 mod sign_ins;
 mod spaces;
 mod strict;
+mod texts;
 mod tokens;
 
+use crate::core::Timestamp;
 use crate::deps::Deps;
 use crate::http::{Ctx, Problem};
 use axum::Router;
@@ -30,6 +32,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, Schema};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -90,15 +93,61 @@ fn close(document: &mut utoipa::openapi::OpenApi) {
 
 /// The OpenAPI document.
 #[must_use]
-pub fn document() -> utoipa::openapi::OpenApi {
-    all().into_openapi()
+pub fn document() -> Value {
+    said(&all().into_openapi())
+}
+
+/// The document with what its generator cannot say.
+fn said(document: &utoipa::openapi::OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    let (ids, times) = (crate::core::ids::pattern(), Timestamp::pattern());
+    say(&mut document, &|object| {
+        // a parameter that is optional is left out; it is never null
+        if object.contains_key("in")
+            && let Some(name) = object.get("name").and_then(Value::as_str).map(str::to_owned)
+            && let Some(Value::Object(schema)) = object.get_mut("schema")
+        {
+            if let Some(Value::Array(types)) = schema.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    schema.insert("type".into(), only);
+                }
+            }
+            let free = schema.get("type").is_some_and(|t| t == "string") && !schema.contains_key("format");
+            if free && !schema.contains_key("pattern") {
+                let pattern = if name == "after" { "^[A-Za-z0-9_-]*$".to_owned() } else { shape::QUERY_TEXT.pattern() };
+                schema.insert("pattern".into(), pattern.into());
+            }
+        }
+        // ids are lower case, times are in UTC: the formats leave that open
+        let pattern = match object.get("format").and_then(Value::as_str) {
+            Some("uuid") => &ids,
+            Some("date-time") => &times,
+            _ => return,
+        };
+        object.insert("pattern".into(), pattern.as_str().into());
+    });
+    document
+}
+
+/// Changes every object of a JSON value.
+fn say(value: &mut Value, change: &dyn Fn(&mut serde_json::Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            change(object);
+            object.values_mut().for_each(|value| say(value, change));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| say(value, change)),
+        _ => {}
+    }
 }
 
 /// `/api/v1/…`.
 pub fn routes(deps: &Deps) -> Router<Deps> {
     let (router, document) = all().split_for_parts();
     let router = router.route_layer(from_fn_with_state(strict::Known::new(deps, &document), strict::refuse));
-    let text: std::sync::Arc<str> = document.to_json().unwrap_or_default().into();
+    let text: std::sync::Arc<str> = said(&document).to_string().into();
     let served = get(move || {
         let text = text.clone();
         async move { ([("content-type", "application/json"), ("cache-control", "max-age=300")], text.to_string()) }

@@ -4,6 +4,7 @@ use super::shape::{
     Answer, List, Part, Problems, bounded, created, done, id as parse_id, known_person, missing, of, ok, read, refused, tagged,
     time, time_or,
 };
+use super::texts::{self, Address, IfMatch, Name, ReasonCode};
 use crate::accounts::{emails as email_cases, links, people as cases};
 use crate::core::ids::{EmailId, PersonId};
 use crate::core::policy::Act;
@@ -133,15 +134,12 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(fil
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPerson {
-    /// Letters, digits, dot, underscore, hyphen.
-    #[schema(min_length = 1, max_length = 64)]
-    username: String,
+    /// User name, sent to Spaces.
+    username: texts::Username,
     /// Name for people.
-    #[schema(min_length = 1, max_length = 64)]
-    display_name: String,
-    /// E-mail address.
-    #[schema(format = Email, max_length = 254)]
-    email: String,
+    display_name: Name,
+    /// The address sent to Spaces.
+    email: Address,
     /// You vouch for the address.
     #[serde(default)]
     email_verified: bool,
@@ -209,23 +207,20 @@ async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id):
 struct EditPerson {
     /// User name.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 64)]
-    username: Option<String>,
+    username: Option<texts::Username>,
     /// Name for people.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 64)]
-    display_name: Option<String>,
+    display_name: Option<Name>,
     /// The address sent to Spaces.
     #[serde(default)]
-    #[schema(format = Email, max_length = 254)]
-    email: Option<String>,
+    email: Option<Address>,
     /// Take over names that somebody else had before; needs an owner.
     #[serde(default)]
     reuse_former_names: bool,
 }
 
 /// Change a person.
-#[utoipa::path(patch, operation_id = "change_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditPerson, responses((status = 200, body = Full), Problems))]
+#[utoipa::path(patch, operation_id = "change_person", path = "/people/{id}", tag = "people", params(("id" = String, Path, format = "uuid"), IfMatch), request_body = EditPerson, responses((status = 200, body = Full), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -255,14 +250,15 @@ async fn edit(
 #[serde(deny_unknown_fields)]
 #[schema(as = DisableReason)]
 struct Reason {
-    /// `a-z 0-9 : . _ -`; usually `manual`.
-    #[serde(default = "manual")]
-    #[schema(default = "manual", pattern = "^[a-z0-9:._-]{1,64}$")]
-    reason: String,
+    /// The reason; `manual` when left out.
+    #[serde(default)]
+    reason: Option<ReasonCode>,
 }
 
-fn manual() -> String {
-    "manual".into()
+impl Reason {
+    fn code(&self) -> &str {
+        self.reason.as_deref().unwrap_or("manual")
+    }
 }
 
 /// Disable a person: everything they hold ends.
@@ -274,7 +270,7 @@ async fn disable(
     Path(id): Path<PersonId>,
     Json(body): Json<Reason>,
 ) -> Answer {
-    cases::disable(&deps, &actor, &id, &body.reason).await.map_err(of(&ctx))?;
+    cases::disable(&deps, &actor, &id, body.code()).await.map_err(of(&ctx))?;
     done()
 }
 
@@ -287,7 +283,7 @@ async fn enable(
     Path(id): Path<PersonId>,
     Json(body): Json<Reason>,
 ) -> Answer {
-    cases::enable(&deps, &actor, &id, &body.reason).await.map_err(of(&ctx))?;
+    cases::enable(&deps, &actor, &id, body.code()).await.map_err(of(&ctx))?;
     done()
 }
 
@@ -334,8 +330,7 @@ async fn list_emails(
 #[serde(deny_unknown_fields)]
 struct NewEmail {
     /// The address.
-    #[schema(format = Email, max_length = 254)]
-    address: String,
+    address: Address,
     /// You vouch for it.
     #[serde(default)]
     verified: bool,

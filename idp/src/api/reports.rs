@@ -58,12 +58,19 @@ impl From<Item> for ItemOut {
     }
 }
 
-/// Items of a Space that deserve a look, at most a thousand: failed ones, and residual access.
-#[utoipa::path(get, operation_id = "list_space_items", path = "/spaces/{id}/items", tag = "agents", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<ItemOut>), Problems))]
-async fn items(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<SpaceId>) -> Answer {
-    let found = agent_status::items(&deps, &actor, &id).await.map_err(of(&ctx))?;
+/// Items of a Space that deserve a look: failed ones, and residual access.
+#[utoipa::path(get, operation_id = "list_space_items", path = "/spaces/{id}/items", tag = "agents", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<ItemOut>), Problems))]
+async fn items(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<SpaceId>,
+    Query(part): Query<Part>,
+) -> Answer {
+    let (after, limit): (Option<(String, String)>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = agent_status::items_page(&deps, &actor, &id, after.as_ref(), limit).await.map_err(of(&ctx))?;
     known_space(&deps, &ctx, &id).await?;
-    ok(List::whole(found.into_iter().map(ItemOut::from).collect()))
+    ok(List::page(page, |i| (i.section.clone(), i.item.clone()), ItemOut::from))
 }
 
 /// What an agent saw, or ODCM saw of it.

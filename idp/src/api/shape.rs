@@ -3,6 +3,7 @@
 use crate::core::Timestamp;
 use crate::core::directory::{Span, Subject};
 use crate::core::ids::{GroupId, PersonId, SpaceId};
+use crate::core::text_rule::{CONTROL, Chars, Fault, TextRule};
 use crate::deps::Deps;
 use crate::http::{Ctx, Problem, etag};
 use crate::{accounts, storage};
@@ -185,7 +186,21 @@ impl Part {
                 .of(ctx)
         };
         let bytes = B64.decode(text).map_err(|_| bad())?;
-        serde_json::from_slice(&bytes).map(Some).map_err(|_| bad())
+        // no name or id has one, and no database need be asked whether it takes a NUL
+        let seen: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        if has_nul(&seen) {
+            return Err(bad());
+        }
+        serde_json::from_value(seen).map(Some).map_err(|_| bad())
+    }
+}
+
+fn has_nul(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.contains('\0'),
+        serde_json::Value::Array(list) => list.iter().any(has_nul),
+        serde_json::Value::Object(map) => map.values().any(has_nul),
+        _ => false,
     }
 }
 
@@ -283,11 +298,11 @@ impl From<&Subject> for SubjectRef {
 }
 
 impl SubjectRef {
-    /// As the core knows it.
-    pub(super) fn subject(&self, ctx: &Ctx) -> Result<Subject, Problem> {
+    /// As the core knows it; `within` is the field that holds it.
+    pub(super) fn subject(&self, within: &str, ctx: &Ctx) -> Result<Subject, Problem> {
         let bad = |_| {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "id.invalid", "This is not an id of a person or group.")
-                .field("id")
+                .field(format!("{within}.id"))
                 .of(ctx)
         };
         match self.kind {
@@ -336,18 +351,18 @@ impl From<Span> for Holds {
 }
 
 impl When {
-    /// As the core knows it.
-    pub(super) fn span(&self, ctx: &Ctx) -> Result<Span, Problem> {
-        let parse = |text: &Option<String>, field: &'static str| match text {
+    /// As the core knows it; `within` is the field that holds it, with a dot, or nothing.
+    pub(super) fn span(&self, within: &str, ctx: &Ctx) -> Result<Span, Problem> {
+        let parse = |text: &Option<String>, field: &str| match text {
             None => Ok(None),
-            Some(text) => instant(text, field, ctx).map(Some),
+            Some(text) => instant(text, &format!("{within}{field}"), ctx).map(Some),
         };
         let span = Span { from: parse(&self.from, "from")?, until: parse(&self.until, "until")? };
         if let (Some(from), Some(until)) = (span.from, span.until)
             && until <= from
         {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "span.invalid", "until must be after from.")
-                .field("until")
+                .field(format!("{within}until"))
                 .of(ctx));
         }
         Ok(span)
@@ -355,20 +370,26 @@ impl When {
 }
 
 /// A point in time of a request.
-pub(super) fn instant(text: &str, field: &'static str, ctx: &Ctx) -> Result<Timestamp, Problem> {
-    Timestamp::parse(text).ok_or_else(|| {
+pub(super) fn instant(text: &str, field: &str, ctx: &Ctx) -> Result<Timestamp, Problem> {
+    Timestamp::parse_exact(text).ok_or_else(|| {
         let detail = format!("{field} must be a time in UTC such as 2026-11-22T13:00:00Z.");
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "time.invalid", detail).field(field).of(ctx)
     })
 }
 
-/// A text of a query, at most so many characters long.
+/// A text of a query; how long it may be stands with each.
+pub(super) const QUERY_TEXT: TextRule = TextRule::of(0, 200, Chars::Not(&[CONTROL]));
+
+/// A text of a query, at most so many characters long, without control characters.
 pub(super) fn bounded(text: Option<String>, field: &'static str, most: usize, ctx: &Ctx) -> Result<Option<String>, Problem> {
-    if text.as_ref().is_some_and(|t| t.chars().count() > most) {
-        let detail = format!("{field} has at most {most} characters.");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "text.too_long", detail).field(field).of(ctx));
-    }
-    Ok(text)
+    let rule = TextRule { max: most, ..QUERY_TEXT };
+    let code = match text.as_ref().and_then(|t| rule.fault(t)) {
+        None => return Ok(text),
+        Some(fault @ Fault::Length { .. }) => ("text.too_long", fault),
+        Some(fault) => ("text.invalid", fault),
+    };
+    let (code, detail) = (code.0, format!("The parameter `{field}` is not right: {}.", code.1));
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).field(field).of(ctx))
 }
 
 /// An id in a body or query.

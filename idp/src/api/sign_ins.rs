@@ -4,6 +4,7 @@ use super::people::Made;
 use super::shape::{
     Answer, List, Part, Problems, created, done, id as parse_id, known_person, of, ok, read, refused, time, time_or,
 };
+use super::texts::{ClientKey, ForeignId, Label, Provider};
 use super::tokens::TokenOut;
 use crate::accounts::identities::{self, NewIdentity};
 use crate::accounts::{people, sign_ins};
@@ -51,13 +52,19 @@ struct IdentityOut {
     last_used_at: Option<String>,
 }
 
-/// Identities of a person at other providers.
-#[utoipa::path(get, operation_id = "list_identities", path = "/people/{id}/identities", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<IdentityOut>), Problems))]
-async fn list_identities(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
+/// Identities of a person at other providers, by provider.
+#[utoipa::path(get, operation_id = "list_identities", path = "/people/{id}/identities", tag = "people", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<IdentityOut>), Problems))]
+async fn list_identities(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<PersonId>,
+    Query(part): Query<Part>,
+) -> Answer {
     actor.may(&Act::ReadAll).map_err(refused(&ctx))?;
-    let db = &mut &deps.db;
     known_person(&deps, &ctx, &id).await?;
-    let rows = emails::identities(db, &id).await.map_err(read(&ctx))?;
+    let (after, limit): (Option<(String, IdentityId)>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = emails::identities_page(&mut &deps.db, &id, after.as_ref(), limit).await.map_err(read(&ctx))?;
     let shape = |i: emails::IdentityRow| IdentityOut {
         id: i.id.to_string(),
         provider: i.provider,
@@ -66,7 +73,7 @@ async fn list_identities(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token
         created_at: time(i.created_at),
         last_used_at: time_or(i.last_used_at),
     };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::page(page, |i| (i.provider.clone(), i.id.clone()), shape))
 }
 
 /// An identity to link.
@@ -75,15 +82,12 @@ async fn list_identities(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token
 #[schema(as = NewIdentity)]
 struct NewIdentityIn {
     /// The provider, as the configuration of ODCM names it.
-    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
-    provider: String,
+    provider: Provider,
     /// The stable id of the person there, byte by byte.
-    #[schema(min_length = 1, max_length = 256)]
-    subject: String,
+    subject: ForeignId,
     /// What people read, such as an address; the subject when absent.
     #[serde(default)]
-    #[schema(max_length = 254)]
-    label: String,
+    label: Option<Label>,
 }
 
 /// Link an identity: whoever proves it signs in as this person.
@@ -95,7 +99,8 @@ async fn link_identity(
     Path(id): Path<PersonId>,
     Json(body): Json<NewIdentityIn>,
 ) -> Answer {
-    let new = NewIdentity::parse(&body.provider, &body.subject, &body.label).map_err(refused(&ctx))?;
+    let new =
+        NewIdentity::parse(&body.provider, &body.subject, body.label.as_deref().unwrap_or_default()).map_err(refused(&ctx))?;
     let made = identities::link(&deps, &actor, &id, &new).await.map_err(of(&ctx))?;
     created(&format!("/people/{id}/identities"), Made { id: made.to_string() })
 }
@@ -211,10 +216,17 @@ struct ConsentOut {
     granted_at: String,
 }
 
-/// What a person allowed applications, by name of the application.
-#[utoipa::path(get, operation_id = "list_consents", path = "/people/{id}/consents", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = List<ConsentOut>), Problems))]
-async fn list_consents(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<PersonId>) -> Answer {
-    let rows = sign_ins::consents(&deps, &actor, &id).await.map_err(of(&ctx))?;
+/// What a person allowed applications, by id of the application.
+#[utoipa::path(get, operation_id = "list_consents", path = "/people/{id}/consents", tag = "people", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<ConsentOut>), Problems))]
+async fn list_consents(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<PersonId>,
+    Query(part): Query<Part>,
+) -> Answer {
+    let (after, limit): (Option<String>, _) = (part.after(&ctx)?, part.limit(&ctx)?);
+    let page = sign_ins::consents_page(&deps, &actor, &id, &after.unwrap_or_default(), limit).await.map_err(of(&ctx))?;
     known_person(&deps, &ctx, &id).await?;
     let shape = |c: consent::Agreed| ConsentOut {
         client: c.client_id.to_string(),
@@ -222,11 +234,11 @@ async fn list_consents(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, 
         scopes: c.scope.split(' ').map(str::to_owned).collect(),
         granted_at: time(c.granted_at),
     };
-    ok(List::whole(rows.into_iter().map(shape).collect()))
+    ok(List::page(page, |c| c.client_id.to_string(), shape))
 }
 
 /// Withdraw what a person allowed an application: its codes and refresh tokens for the person end, and it asks again.
-#[utoipa::path(delete, operation_id = "withdraw_consent", path = "/people/{id}/consents/{client}", tag = "people", params(("id" = String, Path, format = "uuid"), ("client" = String, Path, max_length = 128)), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "withdraw_consent", path = "/people/{id}/consents/{client}", tag = "people", params(("id" = String, Path, format = "uuid"), ("client" = inline(ClientKey), Path)), responses((status = 204), Problems))]
 async fn withdraw_consent(
     State(deps): State<Deps>,
     ctx: Ctx,

@@ -6,6 +6,7 @@ use super::shape::{
     Answer, List, Part, Problems, bounded, created, done, id as parse_id, known_space, missing, of, ok, read, refused, tagged,
     time,
 };
+use super::texts::{self, BaseUrl, Description, IfMatch, Name};
 use crate::accounts::spaces as cases;
 use crate::core::ids::{GroupId, SpaceId};
 use crate::core::policy::{Act, Actor, Scope};
@@ -163,18 +164,14 @@ async fn own(deps: &Deps, ctx: &Ctx, actor: &Actor, q: Option<&str>) -> Result<V
 #[serde(deny_unknown_fields)]
 struct NewSpace {
     /// Name.
-    #[schema(min_length = 1, max_length = 64)]
-    name: String,
+    name: Name,
     /// Short name: never changes.
-    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-    slug: String,
+    slug: texts::Slug,
     /// Public URL.
-    #[schema(format = "uri", max_length = 500)]
-    base_url: String,
+    base_url: BaseUrl,
     /// What it is for.
     #[serde(default)]
-    #[schema(max_length = 500)]
-    description: String,
+    description: Option<Description>,
     /// What it does without word from ODCM.
     #[serde(default = "keep")]
     offline_policy: Offline,
@@ -197,8 +194,8 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
     let new = cases::NewSpace {
         name: DisplayName::parse("name", &body.name).map_err(refused(&ctx))?,
         slug: Slug::parse(&body.slug).map_err(refused(&ctx))?,
-        base_url: body.base_url,
-        description: body.description,
+        base_url: body.base_url.into(),
+        description: body.description.map(String::from).unwrap_or_default(),
         offline_policy: body.offline_policy.into(),
         revoke_api_keys: body.revoke_api_keys,
     };
@@ -220,16 +217,13 @@ async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id):
 struct EditSpace {
     /// Name.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 64)]
-    name: Option<String>,
+    name: Option<Name>,
     /// Public URL.
     #[serde(default)]
-    #[schema(format = "uri", max_length = 500)]
-    base_url: Option<String>,
+    base_url: Option<BaseUrl>,
     /// What it is for.
     #[serde(default)]
-    #[schema(max_length = 500)]
-    description: Option<String>,
+    description: Option<Description>,
     /// What it does without word from ODCM.
     #[serde(default)]
     offline_policy: Option<Offline>,
@@ -239,7 +233,7 @@ struct EditSpace {
 }
 
 /// Change a Space.
-#[utoipa::path(patch, operation_id = "change_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = EditSpace, responses((status = 200, body = Space), Problems))]
+#[utoipa::path(patch, operation_id = "change_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), IfMatch), request_body = EditSpace, responses((status = 200, body = Space), Problems))]
 async fn edit(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -251,8 +245,8 @@ async fn edit(
     let version = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
     let edit = cases::EditSpace {
         name: body.name.as_deref().map(|t| DisplayName::parse("name", t)).transpose().map_err(refused(&ctx))?,
-        base_url: body.base_url,
-        description: body.description,
+        base_url: body.base_url.map(String::from),
+        description: body.description.map(String::from),
         offline_policy: body.offline_policy.map(Into::into),
         revoke_api_keys: body.revoke_api_keys,
     };
@@ -268,7 +262,7 @@ async fn rotate_secret(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, 
 }
 
 /// Remove a Space from ODCM. Accounts and teams there stay as they are.
-#[utoipa::path(delete, operation_id = "remove_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), Confirmed, ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "remove_space", path = "/spaces/{id}", tag = "spaces", params(("id" = String, Path, format = "uuid"), Confirmed, IfMatch), responses((status = 204), Problems))]
 async fn delete(
     State(deps): State<Deps>,
     ctx: Ctx,

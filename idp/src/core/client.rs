@@ -3,6 +3,7 @@
 use super::Refusal;
 use super::ids::{ClientId, SpaceId};
 use super::keyset::Alg;
+use super::text_rule::{CONTROL, Chars, TextRule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use url::Url;
@@ -188,21 +189,21 @@ impl ClientSettings {
         if self.allows(GrantType::RefreshToken) && !self.allows(GrantType::AuthorizationCode) {
             return no("grant_types", "refresh_token needs authorization_code: nothing else gives refresh tokens here.".into());
         }
-        let token = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
-        if let Some(bad) = self.scopes.iter().find(|s| !(1..=64).contains(&s.len()) || !s.chars().all(token)) {
+        if let Some(bad) = self.scopes.iter().find(|s| SCOPE.fault(s).is_some()) {
             return no(
                 "scopes",
-                format!("`{bad}` is not a scope: 1 to 64 printable characters without space, quote, backslash."),
+                format!("`{}` is not a scope: 1 to 64 printable characters without space, quote, backslash.", shown(bad)),
             );
         }
-        if self.scopes.len() > 64 {
-            return no("scopes", "At most 64 scopes.".into());
+        if self.scopes.len() > MAX_SCOPES {
+            return no("scopes", format!("At most {MAX_SCOPES} scopes."));
         }
         if self.signing_alg == Alg::EdDsa {
             return no("signing_alg", "Use RS256 or ES256.".into());
         }
-        if self.audience.as_ref().is_some_and(|a| a.is_empty() || a.len() > 200 || a.chars().any(char::is_control)) {
-            return no("audience", "An audience has 1 to 200 characters, usually the URL of the API.".into());
+        if let Some(fault) = self.audience.as_ref().and_then(|a| AUDIENCE.fault(a)) {
+            let rule = "An audience has 1 to 200 characters, usually the URL of the API.";
+            return Err(fault.refusal("audience", "client.invalid", rule));
         }
         match kind {
             ClientKind::Public => {
@@ -234,7 +235,17 @@ impl ClientSettings {
 }
 
 /// Most URIs of one kind per client.
-const MAX_URIS: usize = 32;
+pub const MAX_URIS: usize = 32;
+/// Most scopes of a client.
+pub const MAX_SCOPES: usize = 64;
+/// Most groups that a client is restricted to.
+pub const MAX_GROUPS: usize = 100;
+/// A scope (RFC 6749 §3.3).
+pub const SCOPE: TextRule = TextRule::of(1, 64, Chars::Only(&[&[('!', '!'), ('#', '['), (']', '~')]]));
+/// An audience of access tokens.
+pub const AUDIENCE: TextRule = TextRule::of(1, 200, Chars::Not(&[CONTROL]));
+/// The characters of a redirect URI: printable, without space, wildcard and backslash.
+pub const REDIRECT_URI: TextRule = TextRule::of(1, 2048, Chars::Only(&[&[('!', ')'), ('+', '['), (']', '~')]]));
 
 fn uris(field: &'static str, list: &[String]) -> Result<(), Refusal> {
     if list.len() > MAX_URIS {
@@ -252,7 +263,10 @@ fn shown(text: &str) -> String {
 /// Whether a text may be registered as a redirect URI: https; http on loopback; or a private scheme with a dot in its name
 /// (RFC 8252 §7). Absolute, without fragment (RFC 6749 §3.1.2), user info or wildcard.
 fn redirect_uri(text: &str) -> Result<(), &'static str> {
-    if text.len() > 2048 || !text.is_ascii() || text.contains(|c: char| c.is_ascii_control() || c == ' ' || c == '\\') {
+    if text.contains('*') {
+        return Err("has a wildcard; URIs are compared byte by byte, register each one.");
+    }
+    if REDIRECT_URI.fault(text).is_some() {
         return Err("is longer than 2048 bytes or has characters that a URI may not contain.");
     }
     let url = Url::parse(text).map_err(|_| "is not an absolute URI.")?;
@@ -261,9 +275,6 @@ fn redirect_uri(text: &str) -> Result<(), &'static str> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("carries a user name or password.");
-    }
-    if text.contains('*') {
-        return Err("has a wildcard; URIs are compared byte by byte, register each one.");
     }
     match url.scheme() {
         "https" => Ok(()),

@@ -1,6 +1,7 @@
 //! Typed ids, from one list. An id is a lower-case UUIDv7 in text form (rules C7); it is made from the injected clock and
 //! entropy (`ports::Entropy::id`), never here.
 
+use super::text_rule::{Chars, TextRule};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -9,11 +10,35 @@ use std::fmt;
 #[error("this is not an id: expected 36 characters such as 01890a5d-ac96-774b-bcce-b302099a8057")]
 pub struct IdError;
 
+/// Lengths of the groups of lower-case hexadecimal digits between the hyphens.
+const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+
 fn parse(text: &str) -> Result<String, IdError> {
-    let uuid = uuid::Uuid::try_parse(text).map_err(|_| IdError)?;
-    let canonical = uuid.hyphenated().to_string();
-    if canonical == text { Ok(canonical) } else { Err(IdError) }
+    let digits = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let lengths: Vec<usize> = text.split('-').filter(|part| digits(part)).map(str::len).collect();
+    if lengths == GROUPS && text.len() == GROUPS.len() - 1 + GROUPS.iter().sum::<usize>() {
+        Ok(text.into())
+    } else {
+        Err(IdError)
+    }
 }
+
+/// What is wrong with a text as an id, if anything is.
+#[must_use]
+pub fn fault(text: &str) -> Option<String> {
+    parse(text).err().map(|error| error.to_string())
+}
+
+/// The regular expression of an id.
+#[must_use]
+pub fn pattern() -> String {
+    let groups: Vec<String> = GROUPS.iter().map(|length| format!("[0-9a-f]{{{length}}}")).collect();
+    format!("^{}$", groups.join("-"))
+}
+
+/// The id of a client: what [`ClientId::parse`] takes.
+pub const CLIENT_ID: TextRule =
+    TextRule::of(1, 128, Chars::Only(&[&[('A', 'Z'), ('a', 'z'), ('0', '9'), ('-', '.'), ('_', '_'), (':', ':')]]));
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -87,8 +112,7 @@ impl ClientId {
     /// # Errors
     /// [`IdError`] for any other text.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
-        if (1..=128).contains(&text.len()) && text.chars().all(good) { Ok(Self(text.into())) } else { Err(IdError) }
+        if CLIENT_ID.fault(text).is_none() { Ok(Self(text.into())) } else { Err(IdError) }
     }
     /// The text.
     #[must_use]

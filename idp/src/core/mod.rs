@@ -24,6 +24,7 @@ pub mod projection;
 pub mod refusal;
 pub mod session;
 pub mod text;
+pub mod text_rule;
 pub mod time;
 
 pub use refusal::Refusal;

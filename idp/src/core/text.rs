@@ -1,8 +1,31 @@
 //! Texts that are normalised once and then carried as types: e-mail addresses, user names, slugs, display names.
 
 use super::Refusal;
+use super::text_rule::{CONTROL, Chars, Fault, Ranges, SPACE, TURNS, TextRule};
 use serde::Serialize;
 use std::fmt;
+
+const LETTERS: Ranges = &[('A', 'Z'), ('a', 'z')];
+const DIGITS: Ranges = &[('0', '9')];
+const HYPHEN: Ranges = &[('-', '-')];
+/// Printable ASCII without space and `"(),:;<>@[\]`. Octopus joins by address in a collation of its database's: what looks or
+/// compares alike must not get there.
+const IN_ADDRESSES: Ranges =
+    &[('!', '!'), ('#', '\''), ('*', '+'), ('-', '-'), ('.', '9'), ('=', '='), ('?', '?'), ('A', 'Z'), ('^', '~')];
+
+/// What stands before the @ of an address.
+const LOCAL: TextRule = TextRule::of(1, 64, Chars::Only(&[IN_ADDRESSES]));
+/// A part of a domain.
+const LABEL: TextRule = TextRule::of(1, 63, Chars::Only(&[LETTERS, DIGITS, HYPHEN])).edged(Chars::Only(&[LETTERS, DIGITS]));
+/// Most characters of an address.
+const ADDRESS: usize = 254;
+/// A user name.
+pub const USERNAME: TextRule = TextRule::of(1, 64, Chars::Only(&[LETTERS, DIGITS, &[('-', '.'), ('_', '_')]]));
+/// A name for people to read, as long as Octopus accepts it.
+pub const NAME: TextRule = TextRule::of(1, 64, Chars::Not(&[CONTROL, TURNS])).edged(Chars::Not(&[CONTROL, TURNS, SPACE]));
+/// A short name for addresses.
+pub const SLUG: TextRule =
+    TextRule::of(1, 40, Chars::Only(&[&[('a', 'z')], DIGITS, HYPHEN])).edged(Chars::Only(&[&[('a', 'z')], DIGITS]));
 
 /// An e-mail address as its owner writes it, with a case-folded key to compare by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,32 +38,40 @@ impl Email {
     /// # Errors
     /// A refusal that names `email`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let bad =
-            |why: &'static str| Refusal::invalid("email", "email.invalid", format!("This is not an e-mail address: {why}."));
         let text = text.trim();
-        let (local, domain) = text.split_once('@').ok_or_else(|| bad("it needs an @ between name and domain"))?;
-        if text.len() > 254 || local.is_empty() || local.len() > 64 {
-            return Err(bad("the name before the @ has 1 to 64 characters, the whole at most 254"));
+        match Self::fault(text) {
+            None => Ok(Self(text.into())),
+            Some(why) => Err(Refusal::invalid("email", "email.invalid", format!("This is not an e-mail address: {why}."))),
         }
-        let forbidden = |c: char| {
-            // Octopus joins by address in a collation of its database's: what looks or compares alike must not get there
-            !c.is_ascii_graphic() || matches!(c, '<' | '>' | '(' | ')' | '"' | ',' | ';' | '\\' | '[' | ']' | ':' | '@')
-        };
-        if local.chars().any(forbidden) || domain.chars().any(forbidden) {
-            return Err(bad("it contains a character that does not belong there"));
-        }
-        let label = |l: &str| {
-            !l.is_empty()
-                && l.len() <= 63
-                && !l.starts_with('-')
-                && !l.ends_with('-')
-                && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
-        if !domain.split('.').all(label) {
-            return Err(bad("the part after the @ is not a domain"));
-        }
-        Ok(Self(text.into()))
     }
+    /// What is wrong with an address, if anything is.
+    #[must_use]
+    pub fn fault(text: &str) -> Option<String> {
+        if let Some(fault) = TextRule::of(0, usize::MAX, Chars::Not(&[CONTROL])).fault(text) {
+            return Some(fault.to_string());
+        }
+        let Some((local, domain)) = text.split_once('@') else {
+            return Some("it needs an @ between name and domain".into());
+        };
+        let length = |fault: &Fault| matches!(fault, Fault::Length { .. });
+        let within = LOCAL.fault(local);
+        if text.chars().count() > ADDRESS || within.as_ref().is_some_and(length) {
+            return Some(format!("the name before the @ has 1 to {} characters, the whole at most {ADDRESS}", LOCAL.max));
+        }
+        if let Some(fault) = within {
+            return Some(fault.to_string());
+        }
+        let foreign = domain.split('.').any(|label| LABEL.fault(label).is_some());
+        foreign.then(|| "the part after the @ is not a domain".into())
+    }
+    /// The regular expression of what [`Self::fault`] finds nothing wrong with, but for the whole length.
+    #[must_use]
+    pub fn pattern() -> String {
+        let label = LABEL.part();
+        format!("^{}@{label}(\\.{label})*$", LOCAL.part())
+    }
+    /// Fewest and most characters.
+    pub const LENGTH: (usize, usize) = (3, ADDRESS);
     /// As written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -71,13 +102,10 @@ impl Username {
     /// A refusal that names `username`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let text = text.trim();
-        let count = text.chars().count();
-        if !(1..=64).contains(&count) || !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
-            return Err(Refusal::invalid(
-                "username",
-                "username.invalid",
-                "A user name has 1 to 64 characters: A-Z, a-z, 0-9, dot, underscore and hyphen. It is not an e-mail address.",
-            ));
+        if let Some(fault) = USERNAME.fault(text) {
+            let rule =
+                "A user name has 1 to 64 characters: A-Z, a-z, 0-9, dot, underscore and hyphen. It is not an e-mail address.";
+            return Err(fault.refusal("username", "username.invalid", rule));
         }
         Ok(Self(text.into()))
     }
@@ -93,11 +121,6 @@ impl Username {
     }
 }
 
-/// Marks with which one name can be made to look like another (Unicode TR36 §2.10).
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 /// A name for people to read: 1 to 64 characters (what Octopus accepts), no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -110,9 +133,9 @@ impl DisplayName {
     /// A refusal that names `field`.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, Refusal> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !(1..=64).contains(&text.chars().count()) || text.chars().any(|c| c.is_control() || turns_text(c)) {
-            let text = "A name has 1 to 64 characters, without control characters and marks that turn the direction of text.";
-            return Err(Refusal::invalid(field, "name.invalid", text));
+        if let Some(fault) = NAME.fault(&text) {
+            let rule = "A name has 1 to 64 characters, without control characters and marks that turn the direction of text.";
+            return Err(fault.refusal(field, "name.invalid", rule));
         }
         Ok(Self(text))
     }
@@ -139,14 +162,9 @@ impl Slug {
     /// # Errors
     /// A refusal that names `slug`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if text.len() > 40 || !edge(text.chars().next()) || !edge(text.chars().last()) || !text.chars().all(inner) {
-            return Err(Refusal::invalid(
-                "slug",
-                "slug.invalid",
-                "A short name has 1 to 40 characters: lower-case letters, digits and hyphens, not at the edges.",
-            ));
+        if let Some(fault) = SLUG.fault(text) {
+            let rule = "A short name has 1 to 40 characters: lower-case letters, digits and hyphens, not at the edges.";
+            return Err(fault.refusal("slug", "slug.invalid", rule));
         }
         Ok(Self(text.into()))
     }

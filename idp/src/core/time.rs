@@ -36,6 +36,23 @@ impl Timestamp {
         let (h, min, s, milli) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
         format!("{y:04}-{m:02}-{d:02}T{h:02}:{min:02}:{s:02}.{milli:03}Z")
     }
+    /// Reads RFC 3339 in UTC as programs write it, with seconds and an end that says UTC: what [`Self::pattern`] matches.
+    #[must_use]
+    pub fn parse_exact(text: &str) -> Option<Self> {
+        let rest = text.get(PICTURE.len()..)?;
+        let digit = |(c, p): (u8, u8)| if p == b'0' { c.is_ascii_digit() } else { c == p };
+        let clock = rest.strip_suffix("Z").or_else(|| rest.strip_suffix("+00:00"))?;
+        let fraction = |t: &str| (1..=FRACTION).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
+        let whole =
+            text.bytes().zip(PICTURE.bytes()).all(digit) && (clock.is_empty() || clock.strip_prefix('.').is_some_and(fraction));
+        whole.then(|| Self::parse(text)).flatten()
+    }
+    /// The regular expression of what [`Self::parse_exact`] reads, but for days and hours that do not exist.
+    #[must_use]
+    pub fn pattern() -> String {
+        let rest = PICTURE.get(4..).unwrap_or_default().replace('0', "[0-9]");
+        format!("^(19[7-9][0-9]|[2-9][0-9]{{3}}){rest}(\\.[0-9]{{1,{FRACTION}}})?(Z|\\+00:00)$")
+    }
     /// Reads RFC 3339 in UTC (`…Z` or `+00:00`), with or without seconds and fractions; also the `YYYY-MM-DD` and
     /// `YYYY-MM-DDTHH:MM` of HTML forms, taken as UTC.
     #[must_use]
@@ -63,6 +80,11 @@ impl Timestamp {
         Some(Self(days * 86_400_000 + seconds * 1000 + i64::try_from(nanos / 1_000_000).ok()?))
     }
 }
+
+/// How a point in time begins: 0 stands for a digit.
+const PICTURE: &str = "0000-00-00T00:00:00";
+/// Most digits of a fraction of a second.
+const FRACTION: usize = 9;
 
 // Howard Hinnant's days-from-civil algorithm, proleptic Gregorian calendar.
 fn civil(days: i64) -> (i64, i64, i64) {
@@ -98,6 +120,20 @@ mod tests {
             assert_eq!(Timestamp::parse(text), Some(Timestamp(ms)));
         }
         assert_eq!(Timestamp::parse("2026-11-22"), Timestamp::parse("2026-11-22T00:00Z"));
+        for exact in ["2026-11-22T13:00:00Z", "2026-11-22T13:00:00+00:00", "2026-11-22T13:00:00.123456789Z"] {
+            assert_eq!(Timestamp::parse_exact(exact).map(Timestamp::secs), Some(1_795_352_400), "{exact}");
+        }
+        for loose in [
+            "2026-11-22",
+            "2026-11-22 13:00:00Z",
+            "2026-11-22T13:00Z",
+            "2026-11-22T13:00:00",
+            " 2026-11-22T13:00:00Z",
+            "2026-11-22T13:00:00.Z",
+            "2026-11-22T13:00:00\u{661}Z",
+        ] {
+            assert_eq!(Timestamp::parse_exact(loose), None, "{loose}");
+        }
         for bad in [
             "",
             "2026",

@@ -58,6 +58,8 @@ async fn read(parts: &Parts, body: Body, wanted: &'static str, limit: usize) -> 
 fn problem<E: std::fmt::Display>(code: &'static str, error: &serde_path_to_error::Error<E>) -> Problem {
     let path = error.path().to_string();
     let text = error.inner().to_string();
+    // where in the bytes is of no use once the field is named
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     let named = text.split('`').nth(1).filter(|_| text.starts_with("missing field") || text.starts_with("unknown field"));
     let field = match (path.as_str(), named) {
         ("." | "", named) => named.map(str::to_owned),

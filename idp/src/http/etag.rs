@@ -4,6 +4,18 @@
 use super::Problem;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
+/// Most digits of a version.
+const DIGITS: usize = 18;
+
+/// Fewest and most characters of what [`if_match`] reads.
+pub const LENGTH: (usize, usize) = (1, DIGITS + 2);
+
+/// The regular expression of what [`if_match`] reads.
+#[must_use]
+pub fn pattern() -> String {
+    format!("^(\\*|\"[0-9]{{1,{DIGITS}}}\")$")
+}
+
 /// The tag of a version.
 #[must_use]
 pub fn tag(version: i64) -> HeaderValue {
@@ -21,7 +33,8 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
         return Ok(None);
     }
     let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
-    inner.and_then(|t| t.parse().ok()).map(Some).ok_or_else(|| {
+    let version = inner.filter(|t| t.len() <= DIGITS && t.bytes().all(|b| b.is_ascii_digit()));
+    version.and_then(|t| t.parse().ok()).map(Some).ok_or_else(|| {
         Problem::new(
             StatusCode::BAD_REQUEST,
             "if_match.invalid",
@@ -40,7 +53,7 @@ mod tests {
         assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
         assert_eq!(if_match(&with(tag(7))).unwrap(), Some(7));
         assert_eq!(if_match(&with(HeaderValue::from_static("*"))).unwrap(), None);
-        for bad in ["7", "W/\"7\"", "\"x\"", "\"7\", \"8\""] {
+        for bad in ["7", "W/\"7\"", "\"x\"", "\"7\", \"8\"", "\"-7\"", "\"+7\"", "\"\"", "\"1000000000000000000\""] {
             assert!(if_match(&with(HeaderValue::from_str(bad).unwrap())).is_err(), "{bad}");
         }
     }

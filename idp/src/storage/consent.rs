@@ -1,5 +1,6 @@
 //! What a person agreed that a client may have.
 
+use super::page::Page;
 use super::{Db, FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::{ClientId, PersonId};
@@ -66,6 +67,22 @@ pub async fn of_person(db: &mut impl Rowish, person: &PersonId) -> Result<Vec<Ag
         &[person],
     )
     .await
+}
+
+/// What a person agreed to, by id of the client, those after the last one seen.
+///
+/// # Errors
+/// Any storage error.
+pub async fn page_of_person(db: &mut impl Rowish, person: &PersonId, after: &str, limit: i64) -> Result<Page<Agreed>> {
+    let rows = db
+        .all(
+            sql!(
+                "SELECT a.client_id, c.name AS client_name, a.scope, a.granted_at FROM consent a JOIN client c ON c.id = a.client_id WHERE a.person_id = $1 AND a.client_id > $2 ORDER BY a.client_id LIMIT $3"
+            ),
+            &[person, &after, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
 }
 
 /// What a person agreed to at one client.

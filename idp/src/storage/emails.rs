@@ -137,6 +137,28 @@ pub async fn identities(db: &mut impl Rowish, person: &PersonId) -> Result<Vec<I
     .await
 }
 
+/// Identities of a person, those after (provider, id) of the last one seen.
+///
+/// # Errors
+/// Any storage error.
+pub async fn identities_page(
+    db: &mut impl Rowish,
+    person: &PersonId,
+    after: Option<&(String, IdentityId)>,
+    limit: i64,
+) -> Result<Page<IdentityRow>> {
+    let (provider, id) = after.map_or((String::new(), String::new()), |(provider, id)| (provider.clone(), id.to_string()));
+    let rows = db
+        .all(
+            sql!(
+                "SELECT id, person_id, provider, subject, label, created_at, last_used_at FROM identity WHERE person_id = $1 AND (provider, id) > ($2, $3) ORDER BY provider, id LIMIT $4"
+            ),
+            &[person, &provider, &id, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
+}
+
 /// The identity with this subject at this provider.
 ///
 /// # Errors

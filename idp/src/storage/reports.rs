@@ -1,5 +1,6 @@
 //! What agents say besides acknowledgements: states of items that are not simply applied, and a bounded list of events.
 
+use super::page::Page;
 use super::{Db, FromRow, Result, Rowish, Tx};
 use crate::core::Timestamp;
 use crate::core::ids::SpaceId;
@@ -37,6 +38,28 @@ pub async fn items<Q: Rowish>(q: &mut Q, space: &SpaceId, limit: i64) -> Result<
         &[space, &limit],
     )
     .await
+}
+
+/// Items of a Space, those after (section, item) of the last one seen.
+///
+/// # Errors
+/// Any storage error.
+pub async fn items_page<Q: Rowish>(
+    q: &mut Q,
+    space: &SpaceId,
+    after: Option<&(String, String)>,
+    limit: i64,
+) -> Result<Page<ItemRow>> {
+    let (section, item) = after.cloned().unwrap_or_default();
+    let rows = q
+        .all(
+            sql!(
+                "SELECT section, item, state, message, residual, updated_at FROM item_state WHERE space_id = $1 AND (section, item) > ($2, $3) ORDER BY section, item LIMIT $4"
+            ),
+            &[space, &section, &item, &(limit + 1)],
+        )
+        .await?;
+    Ok(Page::cut(rows, limit))
 }
 
 /// Names of the items of a section whose revocation left something over.
