@@ -81,7 +81,7 @@ await test('until then ODCM refuses Bob at Pluto, with a page that says what for
   await enter(bob, pluto);
   await bob.waitForURL(u => u.origin === demo.odcm);
   const text = await bob.locator('main').innerText();
-  is(`the page says that somebody must decide: ${text}`, /administrator/.test(text) && /Pluto/.test(text));
+  is(`the page says that somebody must decide: ${text}`, /Waiting for an administrator/.test(text) && /Pluto/.test(text));
   await shot(bob, '24-not-yet');
   await bob.goto(`${demo.odcm}/`);
   is('so does the launcher', /Waiting for an administrator/.test(await bob.locator('main').innerText()));

@@ -6,8 +6,9 @@ use odcm::accounts::groups::{self, NewGroup};
 use odcm::accounts::{clients, grants, memberships};
 use odcm::core::directory::{Span, Subject};
 use odcm::core::text::DisplayName;
+use odcm::run_tx;
 use odcm::storage::groups::GroupKind;
-use odcm::storage::{STATEMENTS, clients as client_rows, reports};
+use odcm::storage::{STATEMENTS, adoption, clients as client_rows, reports};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 
@@ -60,6 +61,38 @@ async fn whoever_may_not_enter_gets_a_page_that_leads_back() {
     assert_eq!(query(silent.location(), "error").as_deref(), Some("access_denied"));
     world.link(true, false).await;
     assert!(query(bob.get(&World::authorize_space()).await.location(), "code").is_some());
+}
+
+#[tokio::test]
+async fn the_refusal_says_what_the_launcher_says() {
+    let world = world().await;
+    world.space_secret().await;
+    world.grant().await;
+    let mut bob = world.bob().await;
+    let mut both = async |says: &str, says_not: &str| {
+        for page in [bob.get("/").await, bob.get(&World::authorize_space()).await] {
+            let text = page.text.to_lowercase();
+            assert!(text.contains(says) && !text.contains(says_not), "{says}: {}", page.text);
+        }
+    };
+    let (prepared, waiting) = ("being prepared", "waiting for an administrator");
+    both(prepared, waiting).await;
+    let decide = async |decision: Option<&str>| {
+        let done: Result<(), odcm::storage::Error> = run_tx!(world.deps.db, "test.adoption", |tx| {
+            adoption::put(tx, &world.space, &world.bob, "Users-7", "{}", world.deps.clock.now()).await?;
+            if let Some(text) = decision {
+                adoption::decide(tx, &world.space, &world.bob, text, "Ada", world.deps.clock.now()).await?;
+            }
+            Ok(())
+        });
+        done.unwrap();
+    };
+    decide(None).await;
+    both(waiting, prepared).await;
+    both("an administrator has to confirm that", prepared).await;
+    // decided: now the agent does it
+    decide(Some("{\"decision\":\"create_new\"}")).await;
+    both(prepared, waiting).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use super::access;
 use crate::core::Timestamp;
 use crate::core::client::Client;
 use crate::core::ids::PersonId;
+use crate::storage::adoption;
 use crate::storage::links::{self, LinkRow};
 use crate::storage::{Result, Rowish};
 
@@ -13,9 +14,10 @@ use crate::storage::{Result, Rowish};
 pub enum Closed {
     /// No grant leads to the Space, the person is disabled, or not in a group the client is restricted to.
     NoAccess,
-    /// Access is there, but the Space has not acknowledged the account yet, or an adoption waits for a decision (rules A6,
-    /// A7).
+    /// Access is there, but the Space has not acknowledged the account yet (rules A7).
     NotReady,
+    /// An account was found there that may be the person's; an administrator has to decide (rules A6).
+    Undecided,
     /// Somebody switched the account off inside the Space (rules A4).
     DisabledThere,
 }
@@ -27,6 +29,7 @@ impl Closed {
         match self {
             Self::NoAccess => "no_access",
             Self::NotReady => "not_ready",
+            Self::Undecided => "undecided",
             Self::DisabledThere => "disabled_there",
         }
     }
@@ -36,6 +39,7 @@ impl Closed {
         match self {
             Self::NoAccess => "This person has no access to this application.",
             Self::NotReady => "The account of this person is not ready yet.",
+            Self::Undecided => "An administrator has to confirm the account of this person.",
             Self::DisabledThere => "The account of this person was disabled in this application.",
         }
     }
@@ -71,6 +75,8 @@ pub async fn check(
     Ok(match links::find(db, space, person).await? {
         Some(link) if link.locally_disabled => Err(Closed::DisabledThere),
         Some(link) if link.active => Ok(Open { link: Some(link) }),
+        // as the launcher says it
+        _ if adoption::of_person(db, space, person).await?.iter().any(|found| found.decision.is_none()) => Err(Closed::Undecided),
         _ => Err(Closed::NotReady),
     })
 }

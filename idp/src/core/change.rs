@@ -3,10 +3,62 @@
 use super::ids::SpaceId;
 use serde_json::Value;
 
+/// Every code of [`Change::action`]. The pages have words for each (`action.…` in the locale files).
+pub const ACTIONS: [&str; 48] = [
+    "admin.recover",
+    "adoption.decide",
+    "agent.code",
+    "agent.enrol",
+    "agent.revoke",
+    "client.create",
+    "client.edit",
+    "client.rotate_secret",
+    "consent.withdraw",
+    "email.add",
+    "email.remove",
+    "email.verify",
+    "grant.add",
+    "grant.change",
+    "grant.revoke",
+    "group.create",
+    "group.delete",
+    "group.edit",
+    "group.publish",
+    "group.unpublish",
+    "identity.link",
+    "identity.unlink",
+    "key.activate",
+    "key.create",
+    "key.publish",
+    "key.remove",
+    "key.retire",
+    "link.create",
+    "membership.add",
+    "membership.change",
+    "membership.remove",
+    "password.set",
+    "person.create",
+    "person.disable",
+    "person.edit",
+    "person.enable",
+    "person.end_sessions",
+    "right.give",
+    "right.take",
+    "session.begin",
+    "session.end",
+    "space.edit",
+    "space.enlist",
+    "space.remove",
+    "space.rotate_secret",
+    "sweep.confirm",
+    "token.create",
+    "token.revoke",
+];
+
 /// One audit line: what happened to which object. Never a secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// `noun.verb`, such as `grant.add`.
+    /// `noun.verb`, such as `grant.add`: one of [`ACTIONS`].
     pub action: &'static str,
     /// Kind of the object: `person`, `group`, `space`, `grant`, `client`, …
     pub object_kind: &'static str,
@@ -28,6 +80,7 @@ impl Change {
     /// A change of `object_kind` `object_id`, without values.
     #[must_use]
     pub fn new(action: &'static str, object_kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
+        debug_assert!(ACTIONS.contains(&action), "{action} is not among ACTIONS, so pages have no words for it");
         Self {
             action,
             object_kind,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::change::ACTIONS;
 use crate::http::Lang;
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -138,6 +139,30 @@ fn no_key_is_missing_and_none_is_left_over() {
             || prefixes.iter().any(|p| key.starts_with(p));
         assert!(used, "nothing uses the key {key}");
     }
+}
+
+#[test]
+fn every_code_of_the_audit_has_words() {
+    let locales = Pages::new(theme::Theme::embedded()).locales();
+    let known: BTreeSet<String> = ACTIONS.iter().map(|code| format!("action.{code}")).collect();
+    for tag in locales.tags() {
+        let said: BTreeSet<String> = locales.table(tag).unwrap().keys().filter(|k| k.starts_with("action.")).cloned().collect();
+        assert_eq!(said, known, "{tag}");
+    }
+    // what is written in the sources is in the list, also where no test runs it
+    let mut found = 0;
+    for path in files(&repository().join("idp/src"), "rs").iter().filter(|path| !path.ends_with("pages/tests.rs")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for call in ["Change::new(", " change("] {
+            for (at, _) in text.match_indices(call) {
+                let Some(code) = text[at + call.len()..].trim_start().strip_prefix('"') else { continue };
+                let code = code.split('"').next().unwrap();
+                assert!(ACTIONS.contains(&code), "{}: {code} is not among ACTIONS", path.display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 35, "only {found}");
 }
 
 #[test]

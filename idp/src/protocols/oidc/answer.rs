@@ -121,6 +121,7 @@ pub(super) fn closed(deps: &Deps, ctx: &Ctx, back: Back<'_>, why: Closed) -> Res
     let text = say(match why {
         Closed::NoAccess => "oidc.closed_text.no_access",
         Closed::NotReady => "oidc.closed_text.not_ready",
+        Closed::Undecided => "oidc.closed_text.undecided",
         Closed::DisabledThere => "oidc.closed_text.disabled_there",
     });
     match back.mode {
