@@ -1,7 +1,7 @@
 //! Looking at the Space (rules B6): everything, what may have changed since the last look, or what a document touches.
 
 use crate::plan::View;
-use odcm_space_plugin::{Account, AdapterError, Description, SpaceAdapter, Team};
+use odcm_space_plugin::{Account, AdapterError, Description, SpaceAdapter, Team, Teams};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,8 +23,10 @@ pub(crate) struct Sight {
     pub description: Option<Description>,
     accounts: Option<Vec<Account>>,
     some_accounts: Vec<(String, Option<Account>)>,
-    teams: Option<Vec<Team>>,
+    teams: Option<Teams>,
     some_teams: Vec<(String, Option<Team>)>,
+    /// Teams that are there, as far as the agent knows, and that its key may not see.
+    hidden: BTreeSet<String>,
     /// Who changed a document last, as the events say.
     pub by: BTreeMap<String, String>,
     pub cursor: Option<String>,
@@ -38,8 +40,8 @@ pub(crate) struct Sight {
 pub(crate) struct Expected {
     /// Account ids.
     pub accounts: BTreeSet<String>,
-    /// Team ids.
-    pub teams: BTreeSet<String>,
+    /// Team ids, with the inner space of each as far as it is known.
+    pub teams: BTreeMap<String, Option<String>>,
 }
 
 /// Looks. Reads are sequential: the Space's own users come first (rules B10).
@@ -55,13 +57,22 @@ pub(crate) async fn look(space: Arc<dyn SpaceAdapter>, what: Look, expected: Exp
         listed.extend(found);
     }
     if let Some(listed) = &mut sight.teams {
-        let there: BTreeSet<&str> = listed.iter().map(|t| t.id.as_str()).collect();
-        let missing: Vec<&String> = expected.teams.iter().filter(|id| !there.contains(id.as_str())).collect();
+        let there: BTreeSet<&str> = listed.seen.iter().map(|t| t.id.as_str()).collect();
+        let missing: Vec<_> = expected.teams.iter().filter(|(id, _)| !there.contains(id.as_str())).collect();
         let mut found = Vec::new();
-        for id in missing {
-            found.extend(space.team(id).await?);
+        for (id, inner_space) in missing {
+            if listed.closed.iter().any(|closed| Some(&closed.id) == inner_space.as_ref()) {
+                sight.hidden.insert(id.clone());
+                continue;
+            }
+            match space.team(id).await {
+                Ok(team) => found.extend(team),
+                // One that is hidden in a closed inner space is not gone.
+                Err(AdapterError::Denied(_)) if !listed.closed.is_empty() => drop(sight.hidden.insert(id.clone())),
+                Err(error) => return Err(error),
+            }
         }
-        listed.extend(found);
+        listed.seen.extend(found);
     }
     Ok(sight)
 }
@@ -86,8 +97,12 @@ async fn read(space: &dyn SpaceAdapter, what: Look) -> Result<Sight, AdapterErro
         }
         Look::Touched { accounts, teams, all_accounts } => {
             for id in teams {
-                let team = space.team(&id).await?;
-                sight.some_teams.push((id, team));
+                match space.team(&id).await {
+                    Ok(team) => sight.some_teams.push((id, team)),
+                    // Its inner space was closed since the last look; the next one tells which, or that the key is refused.
+                    Err(AdapterError::Denied(_)) => drop(sight.hidden.insert(id)),
+                    Err(error) => return Err(error),
+                }
             }
             if all_accounts {
                 sight.accounts = Some(space.accounts().await?);
@@ -134,7 +149,17 @@ impl Sight {
             view.administrators.clear();
         }
         if let Some(teams) = self.teams.take() {
-            view.teams = teams.into_iter().map(|t| (t.id.clone(), t)).collect();
+            view.teams = teams.seen.into_iter().map(|t| (t.id.clone(), t)).collect();
+            if view.closed != teams.closed {
+                let closed: Vec<String> = teams.closed.iter().map(|space| format!("{} ({})", space.name, space.id)).collect();
+                tracing::warn!(?closed, "inner spaces whose teams the key may not see");
+            }
+            view.closed = teams.closed;
+            view.hidden.clear();
+        }
+        for id in std::mem::take(&mut self.hidden) {
+            view.teams.remove(&id);
+            view.hidden.insert(id);
         }
         for (id, account) in self.some_accounts.drain(..) {
             match account {
@@ -143,6 +168,7 @@ impl Sight {
             };
         }
         for (id, team) in self.some_teams.drain(..) {
+            view.hidden.remove(&id);
             match team {
                 Some(team) => view.teams.insert(id, team),
                 None => view.teams.remove(&id),

@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use odcm_space_plugin::fake::FakeSpace;
 use odcm_space_plugin::{
     Account, AccountChange, AdapterError, ApiKey, AuthenticationSeen, AuthenticationSetUp, Backup, Change, Description,
-    MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
+    MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team, Teams,
 };
 use odcm_wire::latest::{
     AccessState, Ack, AuthenticationState, Body, Document, FleetKey, FromAgent, FromServer, Group, Heartbeat, Inheritance,
@@ -205,7 +205,7 @@ impl SpaceAdapter for Mortal {
     async fn teams_of(&self, account: &str) -> Result<BTreeSet<String>> {
         self.0.teams_of(account).await
     }
-    async fn teams(&self) -> Result<Vec<Team>> {
+    async fn teams(&self) -> Result<Teams> {
         self.0.teams().await
     }
     async fn team(&self, id: &str) -> Result<Option<Team>> {

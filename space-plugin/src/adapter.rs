@@ -1,7 +1,7 @@
 //! The contract between an agent and one kind of Space.
 
 use async_trait::async_trait;
-use odcm_wire::latest::AuthenticationState;
+use odcm_wire::latest::{AuthenticationState, InnerSpace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -149,6 +149,15 @@ pub struct Team {
     pub can_change_members: bool,
     /// Whether the team holds administrator rights (rules A4).
     pub administrative: bool,
+}
+
+/// The teams of a Space, as far as the key may see them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Teams {
+    /// Those that were seen.
+    pub seen: Vec<Team>,
+    /// Inner spaces whose teams the key may not see: nothing is known of them, also not that a team is gone.
+    pub closed: Vec<InnerSpace>,
 }
 
 /// Members to remove from and to add to a team. An account that both lists name ends up outside.
@@ -305,9 +314,9 @@ pub trait SpaceAdapter: Send + Sync {
     /// Ids of the teams whose rights the account has: as a member, or through an external group.
     async fn teams_of(&self, account: &str) -> Result<BTreeSet<String>>;
 
-    /// All teams of all inner spaces and of the system.
-    async fn teams(&self) -> Result<Vec<Team>>;
-    /// One team.
+    /// All teams of all inner spaces and of the system. An inner space that is closed to the key hides nothing else.
+    async fn teams(&self) -> Result<Teams>;
+    /// One team; [`AdapterError::Denied`] when it is in an inner space that is closed to the key.
     async fn team(&self, id: &str) -> Result<Option<Team>>;
     /// Changes the members of a team and reads it back; members that are not named stay.
     async fn change_members(&self, team: &str, change: &MemberChange) -> Result<Team>;

@@ -12,5 +12,5 @@ pub mod octopus;
 
 pub use adapter::{
     Account, AccountChange, AdapterError, ApiKey, AuthenticationSeen, AuthenticationSetUp, Backup, Capability, Change,
-    Description, ExternalGroup, MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
+    Description, ExternalGroup, MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team, Teams,
 };

@@ -10,8 +10,8 @@ mod transport;
 use hands::Hands;
 use odcm_space_plugin::conformance::{self, Bench};
 use odcm_space_plugin::octopus::{OctopusAdapter, OctopusConfig};
-use odcm_space_plugin::{AccountChange, AdapterError, Capability, MemberChange, NewAccount, SpaceAdapter};
-use odcm_tests::standins::octopus::{ExternalGroups, Switches, UserRole, Version};
+use odcm_space_plugin::{AccountChange, AdapterError, Capability, MemberChange, NewAccount, SpaceAdapter, Teams};
+use odcm_tests::standins::octopus::{ExternalGroups, Fault, Switches, UserRole, Version};
 use serde_json::json;
 
 fn bob() -> NewAccount {
@@ -195,7 +195,9 @@ async fn inner_spaces(hands: &Hands) {
     let (status, team) = hands.call("POST", "/api/teams", Some(team)).await;
     assert_eq!(status, 201, "{team}");
     let id = team["Id"].as_str().unwrap();
-    let teams = hands.adapter.teams().await.unwrap();
+    let listed = hands.adapter.teams().await.unwrap();
+    assert!(listed.closed.is_empty(), "{:?}", listed.closed);
+    let teams = listed.seen;
     let found = teams.iter().find(|team| team.id == id).unwrap();
     assert_eq!(found.inner_space.as_ref(), Some(&space));
     let managers = teams.iter().find(|team| team.id == format!("teams-spacemanagers-{space}")).unwrap();
@@ -206,6 +208,82 @@ async fn inner_spaces(hands: &Hands) {
     let bob = hands.adapter.create_account(&bob()).await.unwrap();
     let join = MemberChange { add: [bob.id.clone()].into(), ..MemberChange::default() };
     assert!(hands.adapter.change_members(id, &join).await.unwrap().members.contains(&bob.id));
+}
+
+async fn second_space(hands: &Hands) -> String {
+    let body = json!({"Name": "Second", "SpaceManagersTeams": ["teams-administrators"], "SpaceManagersTeamMembers": []});
+    let (status, space) = hands.call("POST", "/api/spaces", Some(body)).await;
+    assert!(status < 300, "{status} {space}");
+    space["Id"].as_str().unwrap().to_owned()
+}
+
+/// A key that may not see one inner space keeps sight of the others, and it is told which one it does not see.
+#[tokio::test]
+async fn an_inner_space_that_is_closed_to_the_key_is_told_and_hides_nothing_else() {
+    // The server refuses the address of the space, or leaves out what the key may not see.
+    for refused in [true, false] {
+        let hands = Hands::start(Version::OLDEST, Switches { scope_flags_ignored: refused, ..strict() }).await;
+        let closed = second_space(&hands).await;
+        let here = hands.create_team("Developers", &[], "group-1").await;
+        let (status, there) =
+            hands.call("POST", "/api/teams", Some(json!({"Name": "There", "SpaceId": closed, "MemberUserIds": []}))).await;
+        assert_eq!(status, 201, "{there}");
+        let there = there["Id"].as_str().unwrap();
+        let seen = |teams: &Teams| teams.seen.iter().any(|t| t.inner_space.as_ref() == Some(&closed));
+        let open = hands.adapter.teams().await.unwrap();
+        assert!(seen(&open) && open.closed.is_empty(), "{:?}", open.closed);
+        let adapter = if refused {
+            hands.standin.fault_on(Fault::Status(403), &format!("/api/{closed}"), None, None);
+            hands.standin.fault_on(Fault::Status(403), &format!("/api/teams/{there}"), None, None);
+            hands.fresh_adapter()
+        } else {
+            let agent = hands.create_account("agent-2", "agent@x.example").await;
+            hands.standin.edit(|state| {
+                let system = ["UserView", "UserEdit", "TeamView", "TeamEdit", "UserRoleView", "SpaceView", "EventView"];
+                let role = UserRole {
+                    id: "UserRoles-1".into(),
+                    name: "Agent".into(),
+                    space_permissions: ["TeamView", "TeamEdit", "EventView"].map(Into::into).to_vec(),
+                    system_permissions: system.map(Into::into).to_vec(),
+                    ..UserRole::default()
+                };
+                state.user_roles.insert(role.id.clone(), role);
+            });
+            let helpers = hands.create_team("Agents", &[&agent], "group-9").await;
+            hands.standin.give_role(&helpers, "UserRoles-1", &[]);
+            let key = hands.standin.create_api_key(&agent, "agent");
+            hands.adapter_with(|config| config.api_key = key)
+        };
+        let teams = adapter.teams().await.unwrap();
+        assert!(teams.seen.iter().any(|team| team.id == here) && !seen(&teams));
+        let told: Vec<_> = teams.closed.iter().map(|space| (space.id.as_str(), space.name.as_str())).collect();
+        assert_eq!(told, [(closed.as_str(), "Second")], "refused: {refused}");
+        assert!(matches!(adapter.team(there).await, Err(AdapterError::Denied(_))), "not gone: {:?}", adapter.team(there).await);
+    }
+}
+
+/// Whoever administers another inner space is an administrator, also on a server that ignores `spaces=all`.
+#[tokio::test]
+async fn administrators_of_other_inner_spaces_are_known_whatever_the_server_makes_of_the_flags() {
+    for ignored in [false, true] {
+        let hands = Hands::start(Version::OLDEST, Switches { scope_flags_ignored: ignored, ..strict() }).await;
+        let space = second_space(&hands).await;
+        // A team of the system with a role in the other space, and a team of the other space itself.
+        let system = hands.create_team("Helpers", &[], "group-1").await;
+        let (_, team) =
+            hands.call("POST", "/api/teams", Some(json!({"Name": "There", "SpaceId": space, "MemberUserIds": []}))).await;
+        let there = team["Id"].as_str().unwrap().to_owned();
+        for team in [&system, &there] {
+            let role = json!({"UserRoleId": "userroles-spacemanager", "TeamId": team, "SpaceId": space});
+            let (status, answer) = hands.call("POST", "/api/scopeduserroles", Some(role)).await;
+            assert_eq!(status, 201, "{answer}");
+        }
+        let teams = hands.adapter.teams().await.unwrap().seen;
+        for id in [&system, &there] {
+            assert!(teams.iter().any(|team| team.id == *id && team.administrative), "{id}, ignored: {ignored}");
+        }
+        assert!(hands.fresh_adapter().team(&system).await.unwrap().unwrap().administrative, "ignored: {ignored}");
+    }
 }
 
 /// Somebody who is not there: the server says so, or drops the id and the reading back finds out.
@@ -228,7 +306,7 @@ async fn a_role_with_administrator_rights_makes_its_team_administrative() {
     let deployers = hands.create_team("Deployers", &[], "group-2").await;
     hands.standin.give_role(&deployers, "userroles-projectdeployer", &["Environments-1"]);
     let administrative = async || {
-        let teams = hands.adapter.teams().await.unwrap();
+        let teams = hands.adapter.teams().await.unwrap().seen;
         assert!(teams.iter().any(|team| team.id == deployers && !team.administrative));
         teams.iter().any(|team| team.id == id && team.administrative)
     };
@@ -274,7 +352,7 @@ async fn the_documented_permissions_are_enough() {
         let bob = adapter.create_account(&bob()).await.unwrap();
         assert_eq!(bob.our_identity_email.as_deref(), Some("bob@x.example"));
         assert!(adapter.accounts().await.unwrap().contains(&bob));
-        let teams = adapter.teams().await.unwrap();
+        let teams = adapter.teams().await.unwrap().seen;
         assert!(teams.iter().any(|one| one.id == team) && teams.iter().any(|one| one.inner_space.is_some()));
         let join = MemberChange { add: [bob.id.clone()].into(), ..MemberChange::default() };
         assert!(adapter.change_members(&team, &join).await.unwrap().members.contains(&bob.id));

@@ -122,7 +122,8 @@ impl Engine {
     fn expected(&self) -> observe::Expected {
         let records = &self.state.records;
         let accounts = records.links.values().filter(|link| !link.missing).map(|link| link.account.clone()).collect();
-        observe::Expected { accounts, teams: records.teams.keys().cloned().collect() }
+        let teams = records.teams.iter().map(|(id, record)| (id.clone(), record.inner_space.clone())).collect();
+        observe::Expected { accounts, teams }
     }
 
     /// Looks, taking inputs meanwhile. `None` when that failed or something more urgent came.

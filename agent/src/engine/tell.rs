@@ -6,8 +6,8 @@ use crate::plan::Plan;
 use crate::state::{Link, Off};
 use odcm_wire::Digest;
 use odcm_wire::latest::{
-    AccountLink, Ack, AdoptionCandidate, FromAgent, ItemResult, ItemState, Projection, Report, ReportKind, Section, Seen,
-    SeenPerson, SweepCandidate, TeamBinding,
+    AccountLink, Ack, AdoptionCandidate, FromAgent, InnerSpace, ItemResult, ItemState, Projection, Report, ReportKind, Section,
+    Seen, SeenPerson, SweepCandidate, TeamBinding,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,7 @@ pub(super) struct Told {
     bindings: Vec<TeamBinding>,
     candidates: Vec<AdoptionCandidate>,
     sweeps: Vec<SweepCandidate>,
+    closed: Vec<InnerSpace>,
     pub items: BTreeMap<String, ItemResult>,
     pub seen: Option<Seen>,
     sent: Sent,
@@ -47,6 +48,7 @@ struct Sent {
     bindings: Option<Digest>,
     candidates: Option<Digest>,
     sweeps: Option<Digest>,
+    closed: Option<Digest>,
     items: BTreeMap<String, ItemResult>,
     links: BTreeMap<String, Digest>,
     seen: Option<Digest>,
@@ -102,6 +104,8 @@ impl Engine {
         first_part(&mut self.told.bindings, LISTED);
         self.told.sweeps = plan.sweeps;
         first_part(&mut self.told.sweeps, LISTED);
+        self.told.closed = self.view.as_ref().map(|view| view.closed.clone()).unwrap_or_default();
+        first_part(&mut self.told.closed, LISTED);
         self.told.items = items;
         for message in self.told.items.values_mut().filter_map(|i| i.message.as_mut()) {
             if let Some((at, _)) = message.char_indices().nth(SENTENCE) {
@@ -118,6 +122,12 @@ impl Engine {
         }
         let mut reports = Vec::new();
         let told = &mut self.told;
+        // Before the bindings: those of a closed inner space still stand, although they are not among them.
+        if changed(&mut told.sent.closed, &told.closed) {
+            reports.push(ReportKind::ClosedSpaces { spaces: told.closed.clone() });
+            // What stood there may be gone when it opens again.
+            told.sent.bindings = None;
+        }
         if changed(&mut told.sent.bindings, &told.bindings) {
             reports.push(ReportKind::Bindings { bindings: told.bindings.clone() });
         }

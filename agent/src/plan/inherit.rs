@@ -27,7 +27,13 @@ pub(super) fn inherit(scene: &Scene<'_>, records: &mut Records, noticed: &mut Ve
     }
     let managed: BTreeSet<String> = records.links.values().map(|link| link.account.clone()).collect();
     for (id, former) in inherited.teams {
-        let Some(team) = scene.view.teams.get(&id).filter(|_| !records.teams.contains_key(&id)) else { continue };
+        let Some(team) = scene.view.teams.get(&id).filter(|_| !records.teams.contains_key(&id)) else {
+            // It may be in an inner space that is closed now: what was left there still counts when it opens.
+            if !scene.view.closed.is_empty() && !records.teams.contains_key(&id) {
+                records.inherited.teams.insert(id, former);
+            }
+            continue;
+        };
         let held: BTreeSet<String> = team.members.intersection(&managed).cloned().collect();
         let unswept = former.unswept.iter().filter_map(|person| Some(records.links.get(person)?.account.clone()));
         let unswept: BTreeSet<String> = unswept.filter(|account| held.contains(account)).collect();

@@ -32,7 +32,7 @@ pub(crate) use settle::{link_account, new_link};
 use crate::policy::Policy;
 use crate::state::Records;
 use odcm_space_plugin::{Account, AccountChange, NewAccount, Team};
-use odcm_wire::latest::{AccessState, AdoptionCandidate, ItemResult, ItemState, SweepCandidate, TeamBinding};
+use odcm_wire::latest::{AccessState, AdoptionCandidate, InnerSpace, ItemResult, ItemState, SweepCandidate, TeamBinding};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A look at the Space.
@@ -42,6 +42,10 @@ pub struct View {
     pub accounts: BTreeMap<String, Account>,
     /// All teams by id.
     pub teams: BTreeMap<String, Team>,
+    /// Inner spaces whose teams the agent's key may not see.
+    pub closed: Vec<InnerSpace>,
+    /// Teams of the records that are there and cannot be seen: neither gone nor to be touched.
+    pub hidden: BTreeSet<String>,
     /// All accounts were read after the last request that makes one: who is not among them does not exist.
     pub complete: bool,
     /// Accounts that turned out to have administrator rights through an external group.
@@ -116,6 +120,8 @@ pub enum Step {
         /// Teams whose rights the account must not have, also through external groups: those of administrators, unless the
         /// local policy allows.
         forbidden: BTreeSet<String>,
+        /// Some teams cannot be seen: every team counts as forbidden that is not among these.
+        known: Option<BTreeSet<String>>,
     },
     /// Brings an account up to date, or activates it again.
     Update {
@@ -201,6 +207,7 @@ pub fn plan(scene: &Scene<'_>, records: &Records) -> Plan {
         teams::adding(records, &index, &mut plan);
     }
     teams::left_alone(scene, records, &index, &mut plan);
+    teams::hidden(scene, records, &index, &mut plan);
     teams::telling(records, &index, &mut plan);
     plan
 }

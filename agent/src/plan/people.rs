@@ -119,6 +119,7 @@ fn unlinked(scene: &Scene<'_>, index: &Index<'_>, names: &Names<'_>, id: &str, p
                     reset_password: *reset_password && account.may_have_password,
                     delete_keys: *revoke_api_keys,
                     forbidden: forbidden(scene),
+                    known: known(scene),
                 }),
                 Err((state, why)) => plan.note(person_item(id), state, why),
             }
@@ -164,6 +165,12 @@ fn adoptable<'a>(scene: &Scene<'_>, free: &[&'a Account], account: &str) -> Resu
 fn forbidden(scene: &Scene<'_>) -> BTreeSet<String> {
     let administrative = scene.view.teams.values().filter(|t| t.administrative && !scene.policy.adopt_administrators);
     administrative.map(|t| t.id.clone()).collect()
+}
+
+/// Who is in a team of a closed inner space may be its administrator: nobody can tell.
+fn known(scene: &Scene<'_>) -> Option<BTreeSet<String>> {
+    let doubtful = !scene.view.closed.is_empty() && !scene.policy.adopt_administrators;
+    doubtful.then(|| scene.view.teams.keys().cloned().collect())
 }
 
 fn create(names: &Names<'_>, id: &str, person: &Person, plan: &mut Plan) {

@@ -174,11 +174,15 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
     swept.retain(|team| scene.desired.confirmed_sweeps.contains(team));
     let index = Index::with_teams(scene, records, &teams);
     // A team that is gone, or that nobody binds any more and that holds nobody by our doing, is forgotten.
+    // One that cannot be seen now stays as it was.
+    let hidden = |id: &String| scene.view.hidden.contains(id);
     teams.retain(|id, record| {
-        scene.view.teams.get(id).is_some_and(|team| index.filled(id).is_some() || !record.added.is_disjoint(&team.members))
+        let team = scene.view.teams.get(id);
+        hidden(id) || team.is_some_and(|team| index.filled(id).is_some() || !record.added.is_disjoint(&team.members))
     });
-    for (id, record) in &mut teams {
+    for (id, record) in teams.iter_mut().filter(|(id, _)| !hidden(id)) {
         let bound = index.bound.get(id.as_str());
+        record.inner_space = scene.view.teams.get(id).and_then(|team| team.inner_space.clone());
         record.groups = bound.map(|b| b.groups.iter().chain(&b.former).map(|g| (*g).to_owned()).collect()).unwrap_or_default();
     }
     for (id, bound) in index.bound.iter().filter(|(_, b)| b.hands_off.is_none()) {
@@ -190,6 +194,7 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
             unswept: managed.iter().filter(extra).cloned().collect(),
             held: managed.clone(),
             groups: bound.groups.iter().map(|g| (*g).to_owned()).collect(),
+            inner_space: bound.team.inner_space.clone(),
             ..TeamRecord::default()
         });
         if known && !scene.shut {

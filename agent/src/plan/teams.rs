@@ -46,6 +46,32 @@ pub(super) fn left_alone(scene: &Scene<'_>, records: &Records, index: &Index<'_>
     }
 }
 
+/// Memberships in teams that cannot be seen which are not as ODCM wants them, as far as the last look tells.
+pub(super) fn hidden(scene: &Scene<'_>, records: &Records, index: &Index<'_>, plan: &mut Plan) {
+    if scene.shut {
+        return;
+    }
+    for (id, record) in records.teams.iter().filter(|(id, _)| scene.view.hidden.contains(*id)) {
+        let names = |group: &str, person: &str| {
+            scene.desired.people.contains_key(person)
+                && scene.desired.groups.get(group).is_some_and(|g| g.members.contains_key(person))
+        };
+        let groups = record.groups.iter().filter_map(|g| scene.desired.groups.get(g));
+        let named = groups.flat_map(|g| g.members.keys().map(String::as_str));
+        let held = record.held.difference(&record.unswept);
+        let held: BTreeSet<&str> = held.filter_map(|account| index.managed.get(account.as_str()).copied()).collect();
+        for person in named.chain(held.iter().copied()).collect::<BTreeSet<_>>() {
+            let group = record.groups.iter().find(|g| names(g, person));
+            if group.is_some() == held.contains(person) {
+                continue;
+            }
+            let (verb, group) = if group.is_some() { ("not yet", group) } else { ("still", record.groups.first()) };
+            let why = format!("{verb} a member of team {id}, which is in an inner space that is closed to the agent's key");
+            plan.note(group.map_or_else(|| team_item(id), |g| member_item(g, person)), ItemState::Failed, why);
+        }
+    }
+}
+
 /// People that a bound group names and who are not in yet. Who cannot have an account now is left out.
 pub(super) fn adding(records: &Records, index: &Index<'_>, plan: &mut Plan) {
     let coming: BTreeSet<&str> = plan

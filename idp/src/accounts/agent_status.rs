@@ -270,7 +270,7 @@ pub struct Item {
     pub item: String,
     /// The person it is about, with their name, if it is about one whom ODCM knows.
     pub person: Option<(PersonId, String)>,
-    /// `applied`, `failed`, `needs_decision`, `locally_disabled`, `refused_by_policy`, `other`.
+    /// `applied`, `failed`, `needs_decision`, `locally_disabled`, `refused_by_policy`, `closed`, `other`.
     pub state: String,
     /// A sentence for people.
     pub message: Option<String>,
@@ -279,6 +279,9 @@ pub struct Item {
     /// When it was reported.
     pub at: Timestamp,
 }
+
+/// The section under which inner spaces that are closed to the agent's key stand among the items.
+pub const CLOSED_SPACES: &str = "inner_spaces";
 
 /// Items of a Space that deserve a look, at most a thousand.
 ///

@@ -22,16 +22,16 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SpaceItem)]
 struct ItemOut {
-    /// Section: `access` or `authentication`.
+    /// Section: `access` or `authentication`; `inner_spaces` for those that are closed to the agent's key.
     section: String,
-    /// `person/ID`, `member/GROUP/PERSON`, `team/TEAM`, `setting/NAME`.
+    /// `person/ID`, `member/GROUP/PERSON`, `team/TEAM`, `setting/NAME`, `inner-space/ID`.
     item: String,
     /// The person it is about.
     #[schema(format = "uuid")]
     person: Option<String>,
     /// Their name.
     person_name: Option<String>,
-    /// `applied`, `failed`, `needs_decision`, `locally_disabled`, `refused_by_policy`, `other`.
+    /// `applied`, `failed`, `needs_decision`, `locally_disabled`, `refused_by_policy`, `closed`, `other`.
     state: String,
     /// A sentence for people.
     message: Option<String>,
@@ -58,7 +58,7 @@ impl From<Item> for ItemOut {
     }
 }
 
-/// Items of a Space that deserve a look: failed ones, and residual access.
+/// Items of a Space that deserve a look: failed ones, residual access, inner spaces that are closed to the agent's key.
 #[utoipa::path(get, operation_id = "list_space_items", path = "/spaces/{id}/items", tag = "agents", params(("id" = String, Path, format = "uuid"), Part), responses((status = 200, body = List<ItemOut>), Problems))]
 async fn items(
     State(deps): State<Deps>,

@@ -169,7 +169,12 @@ pub(super) struct SpacePage {
 async fn read(desk: &Desk, space: &Space) -> Result<SpaceLive, Fault> {
     let (deps, actor) = (&desk.deps, desk.actor());
     let status: SpaceStatus = agent_status::status(deps, actor, &space.id).await?;
-    let items = agent_status::items(deps, actor, &space.id).await?;
+    // closed inner spaces first, however many items failed
+    let begin = (agent_status::CLOSED_SPACES.to_owned(), String::new());
+    let mut items = agent_status::items_page(deps, actor, &space.id, Some(&begin), 100).await?.items;
+    items.retain(|item| item.section == agent_status::CLOSED_SPACES);
+    let others = agent_status::items(deps, actor, &space.id).await?;
+    items.extend(others.into_iter().filter(|item| item.section != agent_status::CLOSED_SPACES));
     let events = agent_status::events(deps, actor, &space.id, 8).await?;
     Ok(SpaceLive {
         head: head(desk, space, "status").await?,
@@ -252,9 +257,9 @@ impl Page for SpaceLive {
             secret_wanted: 2,
             secret_made: 1,
             secret_proven_at: Some(at),
-            items: ["failed", "needs_decision", "locally_disabled", "applied"]
+            items: ["failed", "needs_decision", "locally_disabled", "applied", "closed"]
                 .into_iter()
-                .map(|s| item(s, s != "failed"))
+                .map(|s| item(s, !["failed", "closed"].contains(&s)))
                 .collect(),
             events: super::space_events::EventView::samples(),
         };

@@ -6,6 +6,7 @@
 
 mod acks;
 mod allowance;
+mod closed;
 mod connection;
 mod document;
 mod error;

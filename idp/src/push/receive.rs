@@ -72,6 +72,7 @@ fn longest_list(message: &FromAgent) -> usize {
             ReportKind::Candidates { candidates } => candidates.len(),
             ReportKind::Sweeps { sweeps } => sweeps.iter().map(|s| s.people.len()).max().unwrap_or(0).max(sweeps.len()),
             ReportKind::Links { links } => links.len(),
+            ReportKind::ClosedSpaces { spaces } => spaces.len(),
             ReportKind::Items { items } => items.len(),
             ReportKind::Seen { .. } | ReportKind::Alarm(_) | ReportKind::Unknown => 0,
         },

@@ -2,7 +2,7 @@
 //! nothing to do with the Space is not taken from its agent (rules A10).
 
 use super::connection::{Connection, End, Peer};
-use super::{Result, events, receive};
+use super::{Result, closed, events, receive};
 use crate::core::Timestamp;
 use crate::core::ids::PersonId;
 use crate::core::text::fold;
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// Longest name of a thing in a Space.
-const MAX_NAME: usize = 300;
+pub(super) const MAX_NAME: usize = 300;
 /// Items of a Space and section that are stored; the rest is logged.
 const MAX_ITEMS: usize = 20_000;
 /// Longest sentence.
@@ -75,6 +75,7 @@ async fn store(c: &Peer, report: &Report) -> Result<Done> {
             ReportKind::Sweeps { sweeps } => marked = put_sweeps(tx, c, sweeps, now).await?,
             ReportKind::Links { links } => put_links(tx, c, links).await?,
             ReportKind::Items { items } => put_items(tx, c, items).await?,
+            ReportKind::ClosedSpaces { spaces } => closed::put(tx, c, spaces).await?,
             ReportKind::Seen { section, seen } => put_seen(tx, c, *section, *seen).await?,
             ReportKind::Drift { items } => put_drift(tx, c, items, at).await?,
             ReportKind::Alarm(alarm) => {
@@ -294,6 +295,7 @@ async fn put_bindings(tx: &mut Tx, c: &Peer, list: &[TeamBinding], now: Timestam
             reported_at: now,
         });
     }
+    closed::keep_hidden(tx, c, &mut rows).await?;
     bindings::replace(tx, &c.space, &rows).await?;
     Ok(())
 }

@@ -34,6 +34,7 @@ impl Watch {
             | ReportKind::Drift { .. }
             | ReportKind::Candidates { .. }
             | ReportKind::Sweeps { .. }
+            | ReportKind::ClosedSpaces { .. }
             | ReportKind::Links { .. }
             | ReportKind::Items { .. } => {
                 self.explained = true;

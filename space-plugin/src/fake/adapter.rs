@@ -4,9 +4,10 @@ use super::state::{State, Stored, StoredIdentity, StoredTeam};
 use super::{AGENT, FakeSpace};
 use crate::adapter::{
     Account, AccountChange, AdapterError, ApiKey, AuthenticationSeen, AuthenticationSetUp, Backup, Capability, Change,
-    Description, MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team,
+    Description, MemberChange, NewAccount, Provider, Result, SpaceAdapter, Team, Teams,
 };
 use async_trait::async_trait;
+use odcm_wire::latest::InnerSpace;
 use std::collections::BTreeSet;
 
 #[async_trait]
@@ -118,16 +119,22 @@ impl SpaceAdapter for FakeSpace {
         Ok(state.teams.iter().filter(|(_, team)| theirs(team)).map(|(id, _)| id.clone()).collect())
     }
 
-    async fn teams(&self) -> Result<Vec<Team>> {
+    async fn teams(&self) -> Result<Teams> {
         self.enter("teams").await?;
         let hidden = self.hidden();
         let state = self.state();
-        Ok(state.teams.keys().filter(|id| !hidden.contains(*id)).filter_map(|id| state.team(id)).collect())
+        let shown = state.teams.iter().filter(|(id, team)| !hidden.contains(*id) && state.closed(team).is_none());
+        let closed = state.closed.iter().map(|id| InnerSpace { id: id.clone(), name: format!("Space {id}") }).collect();
+        Ok(Teams { seen: shown.filter_map(|(id, _)| state.team(id)).collect(), closed })
     }
 
     async fn team(&self, id: &str) -> Result<Option<Team>> {
         self.enter("team").await?;
-        Ok(self.state().team(id))
+        let state = self.state();
+        if let Some(space) = state.teams.get(id).and_then(|team| state.closed(team)) {
+            return Err(AdapterError::Denied(format!("nobody may see {space} with this key")));
+        }
+        Ok(state.team(id))
     }
 
     async fn change_members(&self, team: &str, change: &MemberChange) -> Result<Team> {
@@ -223,6 +230,9 @@ impl State {
     }
 
     fn change_members(&mut self, id: &str, change: &MemberChange) -> Result<Team> {
+        if let Some(space) = self.teams.get(id).and_then(|team| self.closed(team)) {
+            return Err(AdapterError::Denied(format!("nobody may see {space} with this key")));
+        }
         let Self { teams, accounts, .. } = self;
         let team = teams.get_mut(id).ok_or_else(|| AdapterError::NotFound(id.into()))?;
         if team.fixed_members {

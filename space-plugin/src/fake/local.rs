@@ -145,6 +145,16 @@ impl FakeSpace {
         self.edit_team(team, |team| team.external_groups.retain(|bound| !bound.id.eq_ignore_ascii_case(group)))
     }
 
+    /// Takes the right away from the agent's key to see the teams of an inner space.
+    pub fn close_space(&self, inner_space: &str) {
+        self.state().closed.insert(inner_space.into());
+    }
+
+    /// Gives it back.
+    pub fn open_space(&self, inner_space: &str) {
+        self.state().closed.remove(inner_space);
+    }
+
     /// Deletes a team.
     pub fn delete_team(&self, id: &str) -> Result<()> {
         let mut state = self.state();

@@ -79,6 +79,8 @@ pub(super) struct State {
     pub provider: Provider,
     pub accounts: BTreeMap<String, Stored>,
     pub teams: BTreeMap<String, StoredTeam>,
+    /// Inner spaces whose teams the agent's key may not see.
+    pub closed: BTreeSet<String>,
     pub settings: Settings,
     pub probes: Vec<ProbeSeen>,
     pub on_probe: Option<super::authentication::ProbeHook>,
@@ -94,6 +96,7 @@ impl State {
             provider,
             accounts: BTreeMap::new(),
             teams: BTreeMap::new(),
+            closed: BTreeSet::new(),
             settings: Settings::default(),
             probes: Vec::new(),
             on_probe: None,
@@ -172,6 +175,11 @@ impl State {
             identities: stored.identities.iter().map(|identity| identity.provider.clone()).collect(),
             our_identity_email: ours.map(|identity| identity.email.clone()),
         })
+    }
+
+    /// The inner space that hides a team from the agent's key, if one does.
+    pub fn closed<'a>(&self, team: &'a StoredTeam) -> Option<&'a str> {
+        team.inner_space.as_deref().filter(|space| self.closed.contains(*space))
     }
 
     pub fn team(&self, id: &str) -> Option<Team> {

@@ -36,12 +36,13 @@ pub use config::{ConfigError, OctopusConfig};
 
 use crate::adapter::{
     Account, AccountChange, ApiKey, AuthenticationSeen, AuthenticationSetUp, Backup, Change, Description, MemberChange,
-    NewAccount, Provider, Result, SpaceAdapter, Team,
+    NewAccount, Provider, Result, SpaceAdapter, Team, Teams,
 };
 use async_trait::async_trait;
 use client::{Api, Client};
 use describe::Root;
 use locks::Locks;
+use odcm_wire::latest::InnerSpace;
 use pace::Lane;
 use provider::Found;
 use roles::Administrators;
@@ -68,7 +69,7 @@ struct Cache {
     me: Option<(Instant, Arc<str>)>,
     administrators: Option<(Instant, Arc<Administrators>)>,
     provider: Option<(Instant, Arc<Found>)>,
-    spaces: Option<(Instant, Arc<Vec<String>>)>,
+    spaces: Option<(Instant, Arc<Vec<InnerSpace>>)>,
 }
 
 impl OctopusAdapter {
@@ -193,7 +194,7 @@ impl SpaceAdapter for OctopusAdapter {
         self.read_teams_of(&self.api(Lane::Normal), account).await
     }
 
-    async fn teams(&self) -> Result<Vec<Team>> {
+    async fn teams(&self) -> Result<Teams> {
         self.list_teams(&self.api(Lane::Normal)).await
     }
 

@@ -3,10 +3,10 @@
 use super::client::Api;
 use super::describe::Root;
 use super::json::{optional, texts};
-use super::links::expand;
+use super::links::{expand, link};
 use super::paging::{self, TAKE};
 use super::{OctopusAdapter, fresh};
-use crate::adapter::{Change, Result};
+use crate::adapter::{AdapterError, Change, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,10 +29,12 @@ const ROLES: [&str; 3] = ["userroles-systemadministrator", "userroles-systemmana
 const TEAMS: [&str; 3] = ["teams-administrators", "teams-managers", "teams-spacemanagers"];
 
 /// Roles and teams with administrator rights.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Administrators {
     roles: BTreeSet<String>,
     teams: BTreeSet<String>,
+    /// The list of scoped roles shows those of the system; otherwise each team of the system says its own.
+    system: bool,
 }
 
 impl Administrators {
@@ -57,10 +59,16 @@ impl Administrators {
                 .any(|right| RIGHTS.contains(&right))
         };
         let roles = roles.iter().filter(grants).map(|role| optional(role, "Id").to_lowercase()).collect();
-        let mut found = Self { roles, teams: BTreeSet::new() };
-        let given = scoped.iter().filter(|scoped| found.is_role(&optional(scoped, "UserRoleId")));
-        found.teams = given.map(|scoped| optional(scoped, "TeamId").to_lowercase()).collect();
+        let mut found = Self { roles, teams: BTreeSet::new(), system: false };
+        found.add(scoped);
         found
+    }
+
+    fn add(&mut self, scoped: &[Value]) {
+        self.system |= scoped.iter().any(|scoped| optional(scoped, "SpaceId").is_empty());
+        let given = scoped.iter().filter(|scoped| self.is_role(&optional(scoped, "UserRoleId")));
+        let teams: Vec<String> = given.map(|scoped| optional(scoped, "TeamId").to_lowercase()).collect();
+        self.teams.extend(teams);
     }
 }
 
@@ -91,13 +99,44 @@ impl OctopusAdapter {
     async fn read_administrators(&self, api: &Api<'_>, root: &Root) -> Result<Arc<Administrators>> {
         let roles = root.need("UserRoles", "show its roles")?;
         let roles = paging::all(api, &expand(roles, &[("take", TAKE)])?).await?;
-        let scoped = match root.link("ScopedUserRoles") {
-            Some(template) => paging::all(api, &root.everywhere(template, &[("take", TAKE)])?).await?,
-            None => Vec::new(),
+        let Some(template) = root.link("ScopedUserRoles") else {
+            return Ok(self.keep(Administrators { system: true, ..Administrators::learn(&roles, &[]) }));
         };
-        let found = Arc::new(Administrators::learn(&roles, &scoped));
+        let scoped = paging::all(api, &root.everywhere(template, &[("take", TAKE)])?).await?;
+        let mut found = Administrators::learn(&roles, &scoped);
+        // A server that does not understand `spaces=all` leaves inner spaces out. The managers of each have a role there, so
+        // one without any role was left out: who is an administrator there must not be missed.
+        let seen: BTreeSet<String> = scoped.iter().map(|scoped| optional(scoped, "SpaceId")).collect();
+        for space in self.inner_spaces(api, root).await?.iter().filter(|space| !seen.contains(&space.id)) {
+            match self.list_of_space(api, root, &space.id, "ScopedUserRoles").await {
+                Ok(more) => found.add(&more.unwrap_or_default()),
+                // Its teams are not seen either.
+                Err(AdapterError::Denied(_) | AdapterError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.keep(found))
+    }
+
+    fn keep(&self, found: Administrators) -> Arc<Administrators> {
+        let found = Arc::new(found);
         self.cache().administrators = Some((Instant::now(), found.clone()));
-        Ok(found)
+        found
+    }
+
+    /// The same, with the roles that the teams of the system say they have, where the list leaves those out.
+    pub(super) async fn administrators_among(&self, api: &Api<'_>, teams: &[Value]) -> Result<Arc<Administrators>> {
+        let known = self.administrators(api).await?;
+        if known.system {
+            return Ok(known);
+        }
+        let mut found = Administrators::clone(&known);
+        for team in teams.iter().filter(|team| optional(team, "SpaceId").is_empty() && !known.include(team)) {
+            let Some(address) = link(team, "ScopedUserRoles") else { continue };
+            found.add(&paging::all(api, &expand(address, &[("take", TAKE)])?).await?);
+        }
+        found.system = true;
+        Ok(self.keep(found))
     }
 }
 

@@ -7,49 +7,71 @@ use super::links::{expand, link};
 use super::paging::{self, TAKE};
 use super::roles::Administrators;
 use super::{OctopusAdapter, fresh};
-use crate::adapter::{AdapterError, ExternalGroup, MemberChange, Result, Team};
+use crate::adapter::{AdapterError, ExternalGroup, MemberChange, Result, Team, Teams};
+use odcm_wire::latest::InnerSpace;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 impl OctopusAdapter {
-    pub(super) async fn list_teams(&self, api: &Api<'_>) -> Result<Vec<Team>> {
+    pub(super) async fn list_teams(&self, api: &Api<'_>) -> Result<Teams> {
         let root = self.root(api).await?;
         let template = root.need("Teams", "show its teams")?;
         let mut teams = paging::all(api, &root.everywhere(template, &[("take", TAKE)])?).await?;
-        self.add_missing_spaces(api, &root, &mut teams).await?;
-        let administrators = self.administrators(api).await?;
-        teams.iter().map(|found| team(found, &administrators)).collect()
+        let closed = self.add_missing_spaces(api, &root, &mut teams).await?;
+        let administrators = self.administrators_among(api, &teams).await?;
+        let seen = teams.iter().map(|found| team(found, &administrators)).collect::<Result<_>>()?;
+        Ok(Teams { seen, closed })
     }
 
     /// A server that does not understand `spaces=all` leaves inner spaces out. Each has a team of its managers, so one
-    /// without any team was left out, and is asked for by itself.
-    async fn add_missing_spaces(&self, api: &Api<'_>, root: &Root, teams: &mut Vec<Value>) -> Result<()> {
-        let Some(template) = root.link("Spaces") else { return Ok(()) };
+    /// without any team was left out, and is asked for by itself. One that then refuses, or still shows no team, is closed
+    /// to the key: the others must not wait for it.
+    async fn add_missing_spaces(&self, api: &Api<'_>, root: &Root, teams: &mut Vec<Value>) -> Result<Vec<InnerSpace>> {
         let seen: BTreeSet<String> = teams.iter().map(|team| optional(team, "SpaceId")).collect();
-        for space in self.inner_spaces(api, template).await?.iter().filter(|id| !seen.contains(*id)) {
-            let home = match root.link("SpaceHome") {
-                Some(template) => expand(template, &[("spaceId", space)])?,
-                None => format!("~/api/{space}"),
+        let mut closed = Vec::new();
+        for space in self.inner_spaces(api, root).await?.iter().filter(|space| !seen.contains(&space.id)) {
+            let found = match self.list_of_space(api, root, &space.id, "Teams").await {
+                Ok(found) => found.unwrap_or_default(),
+                Err(AdapterError::Denied(cause)) => {
+                    tracing::debug!(space = space.id, %cause, "the teams of an inner space are closed to the key");
+                    Vec::new()
+                }
+                // Deleted since the inner spaces were listed.
+                Err(AdapterError::NotFound(_)) => continue,
+                Err(error) => return Err(error),
             };
-            let home = api.get(&home).await?;
-            let Some(template) = link(&home, "Teams") else { continue };
+            if !found.iter().any(|team| optional(team, "SpaceId") == space.id) {
+                closed.push(space.clone());
+            }
             let known: BTreeSet<String> = teams.iter().map(|team| optional(team, "Id")).collect();
-            let more = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
-            teams.extend(more.into_iter().filter(|team| !known.contains(&optional(team, "Id"))));
+            teams.extend(found.into_iter().filter(|team| !known.contains(&optional(team, "Id"))));
         }
-        Ok(())
+        Ok(closed)
     }
 
-    async fn inner_spaces(&self, api: &Api<'_>, template: &str) -> Result<Arc<Vec<String>>> {
+    /// A collection of one inner space, through the root of that space; `None` when its root does not name it.
+    pub(super) async fn list_of_space(&self, api: &Api<'_>, root: &Root, space: &str, name: &str) -> Result<Option<Vec<Value>>> {
+        let home = match root.link("SpaceHome") {
+            Some(template) => expand(template, &[("spaceId", space)])?,
+            None => format!("~/api/{space}"),
+        };
+        let home = api.get(&home).await?;
+        let Some(template) = link(&home, name) else { return Ok(None) };
+        paging::all(api, &expand(template, &[("take", TAKE)])?).await.map(Some)
+    }
+
+    /// The inner spaces that the key may see; none on a server that has no inner spaces.
+    pub(super) async fn inner_spaces(&self, api: &Api<'_>, root: &Root) -> Result<Arc<Vec<InnerSpace>>> {
+        let Some(template) = root.link("Spaces") else { return Ok(Arc::default()) };
         let known = fresh(&self.cache().spaces);
         if let Some(known) = known {
             return Ok(known);
         }
         let spaces = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
-        let ids = spaces.iter().map(|space| optional(space, "Id")).filter(|id| is_id(id)).collect();
-        let found: Arc<Vec<String>> = Arc::new(ids);
+        let named = spaces.iter().map(|space| InnerSpace { id: optional(space, "Id"), name: optional(space, "Name") });
+        let found: Arc<Vec<InnerSpace>> = Arc::new(named.filter(|space| is_id(&space.id)).collect());
         self.cache().spaces = Some((Instant::now(), found.clone()));
         Ok(found)
     }

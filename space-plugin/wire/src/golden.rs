@@ -134,6 +134,7 @@ fn reports() -> Vec<(&'static str, ReportKind)> {
         ("sweeps", ReportKind::Sweeps { sweeps: vec![sweep] }),
         ("links", ReportKind::Links { links: vec![link] }),
         ("items", ReportKind::Items { items: vec![item] }),
+        ("closed-spaces", ReportKind::ClosedSpaces { spaces: vec![InnerSpace { id: "Spaces-2".into(), name: "Second".into() }] }),
         ("seen", ReportKind::Seen { section: Section::Access, seen: Seen { digest: digest(), at: 9 } }),
         ("alarm", ReportKind::Alarm(Alarm { code: "fork".into(), message: "two documents".into() })),
     ]

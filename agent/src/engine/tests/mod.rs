@@ -2,6 +2,7 @@
 
 mod adoption;
 mod channel;
+mod closed;
 mod crash;
 mod documents;
 mod drift;

@@ -21,7 +21,7 @@ pub use message::{
 };
 pub use projection::{Projection, SeenPerson};
 pub use report::{
-    AccountLink, Ack, AdoptionCandidate, Alarm, Drift, DriftAction, ItemResult, ItemState, Report, ReportKind, Seen,
+    AccountLink, Ack, AdoptionCandidate, Alarm, Drift, DriftAction, InnerSpace, ItemResult, ItemState, Report, ReportKind, Seen,
     SweepCandidate, TeamBinding,
 };
 

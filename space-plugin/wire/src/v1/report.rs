@@ -115,6 +115,16 @@ pub struct TeamBinding {
     pub message: Option<String>,
 }
 
+/// One of the spaces inside an Octopus server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InnerSpace {
+    /// Id, for example `Spaces-2`.
+    pub id: String,
+    /// Name; empty if it cannot be read.
+    #[serde(default)]
+    pub name: String,
+}
+
 /// What the agent did about a difference that it found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -236,6 +246,12 @@ pub enum ReportKind {
         section: Section,
         /// Digest and time.
         seen: Seen,
+    },
+    /// All inner spaces whose teams the agent's key may not see: what is bound there is neither touched nor known, and the
+    /// bindings of it that were reported before still stand.
+    ClosedSpaces {
+        /// The inner spaces.
+        spaces: Vec<InnerSpace>,
     },
     /// An alarm.
     Alarm(Alarm),

@@ -10,7 +10,9 @@ pub enum List {
     Teams,
     /// Teams of one user.
     Memberships,
-    /// Scoped roles and events.
+    /// Scoped roles.
+    Roles,
+    /// Events.
     Others,
 }
 
@@ -31,11 +33,11 @@ impl Scope {
     pub fn of(req: &Req, list: List) -> Self {
         let switches = req.app.switches();
         let (spaces, include_system) = (req.query.list("spaces"), req.query.flag("includeSystem"));
-        let ignored = list == List::Teams && switches.scope_flags_ignored;
+        let ignored = matches!(list, List::Teams | List::Roles) && switches.scope_flags_ignored;
         let bare = (ignored || (spaces.is_none() && include_system.is_none())) && req.facts.space.is_none();
         let all = match list {
             List::Memberships => switches.membership_lists_default_to_all,
-            List::Teams | List::Others => switches.mixed_lists_default_to_all,
+            List::Teams | List::Roles | List::Others => switches.mixed_lists_default_to_all,
         };
         Self {
             everything: bare && all,

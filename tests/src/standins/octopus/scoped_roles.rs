@@ -56,7 +56,7 @@ fn sees(req: &Req, state: &State, scoped: &ScopedUserRole) -> bool {
 async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
     req.need_somewhere(&state, "TeamView")?;
-    let scope = Scope::of(&req, List::Others);
+    let scope = Scope::of(&req, List::Roles);
     let shown = |scoped: &&ScopedUserRole| scope.holds(scoped.space_id.as_deref()) && sees(&req, &state, scoped);
     let roles = paging::select(&req, state.scoped_roles.values().filter(shown).map(full).collect());
     paging::page(&req, "ScopedUserRole", &format!("{}/scopeduserroles", req.base()), super::root::SCOPED_ROLES, roles)

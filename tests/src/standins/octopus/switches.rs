@@ -23,8 +23,8 @@ pub struct Switches {
     /// A user's teams without `spaces`/`includeSystem` come all ("all Teams a user is a member of").
     /// Off: only those of the default space.
     pub membership_lists_default_to_all: bool,
-    /// Lists of teams ignore `spaces` and `includeSystem`, which the newest reference does not name: without a space in
-    /// the address they show the system's teams and those of the default space, with one the teams of that space.
+    /// Lists of teams and of scoped roles ignore `spaces` and `includeSystem`, which the newest reference does not name: without a space in
+    /// the address they show what the system and the default space have, with one what that space has.
     pub scope_flags_ignored: bool,
     /// `GET /teams/{id}` finds system teams and those of the default space only; the teams of other spaces live below
     /// the address of their space, as their `Self` link says.
