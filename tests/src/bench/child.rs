@@ -4,12 +4,15 @@ use crate::world::World;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A running server.
 pub struct Server {
     child: Child,
+    /// Where the counts of instructions are written, if it runs under callgrind.
+    counts: Option<PathBuf>,
     /// Whether it ends when its input does.
     ends: bool,
     input: Option<ChildStdin>,
@@ -38,25 +41,46 @@ impl Server {
                 command
             }
         };
-        let mut child = command
+        let child = command
             .arg(&world.config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .map_err(|e| format!("cannot start the server: {e}"))?;
+        Self::started(child, world, shipped.is_none(), None)
+    }
+
+    /// Starts the role `@server` under callgrind, which counts instructions: the same whatever else the machine does.
+    pub fn counted(world: &World) -> Result<Self, String> {
+        let log = File::options().create(true).append(true).open(world.folder().join("server.log")).map_err(|e| e.to_string())?;
+        let counts = world.folder().join("count");
+        let child = Command::new("valgrind")
+            .args(["--tool=callgrind", "--instr-atstart=no"])
+            .arg(format!("--callgrind-out-file={}", counts.display()))
+            .arg(std::env::current_exe().map_err(|e| e.to_string())?)
+            .arg("@server")
+            .arg(&world.config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|e| format!("valgrind: {e} (apt-get install valgrind)"))?;
+        Self::started(child, world, true, Some(counts))
+    }
+
+    fn started(mut child: Child, world: &World, ends: bool, counts: Option<PathBuf>) -> Result<Self, String> {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("the server has no pipes".into());
         };
         let (port, management) = (world.port, world.management);
-        let ends = shipped.is_none();
-        let mut server = Self { child, ends, input: Some(input), output: BufReader::new(output), port, management };
+        let mut server = Self { child, counts, ends, input: Some(input), output: BufReader::new(output), port, management };
         server.wait(world)?;
         Ok(server)
     }
 
     fn wait(&mut self, world: &World) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(90);
         loop {
             // the public listener follows at once
             if is_ready(self.management) && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
@@ -86,11 +110,40 @@ impl Server {
     /// CPU time of all its threads so far. A thread that works is counted up to the last tick, so ask when it is idle.
     pub fn cpu(&self) -> Result<Duration, String> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).map_err(|e| e.to_string())?;
-        let of = |path: std::path::PathBuf| -> u64 {
+        let of = |path: PathBuf| -> u64 {
             let text = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
             text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or_default()
         };
         Ok(Duration::from_nanos(tasks.filter_map(Result::ok).map(|task| of(task.path())).sum()))
+    }
+
+    /// Instructions that it executes during `work`, outside the kernel.
+    pub fn count(&mut self, work: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<f64, String> {
+        let counts = self.counts.clone().ok_or("the server does not run under callgrind")?;
+        let dump = |n: usize| counts.with_file_name(format!("count.{n}"));
+        let number = (1..).find(|n| !dump(*n).exists()).unwrap_or(1);
+        self.control("--instr=on")?;
+        work(self)?;
+        self.control("--instr=off")?;
+        self.control("--dump")?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let text = std::fs::read_to_string(dump(number)).unwrap_or_default();
+            let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
+            if let Some(count) = totals.and_then(|n| n.trim().parse().ok()) {
+                return Ok(count);
+            }
+            if Instant::now() > deadline {
+                return Err("callgrind wrote no count".into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn control(&self, what: &str) -> Result<(), String> {
+        let done = Command::new("callgrind_control").args([what, &self.child.id().to_string()]).output();
+        let done = done.map_err(|e| format!("callgrind_control: {e}"))?;
+        if done.status.success() { Ok(()) } else { Err(format!("callgrind_control {what}: {}", done.status)) }
     }
 
     /// Resident memory, in KiB.

@@ -11,6 +11,7 @@ mod bare;
 mod child;
 mod credentials;
 mod http;
+mod instructions;
 mod password;
 mod role;
 mod rounds;
@@ -41,9 +42,10 @@ struct Bench {
     list: bool,
 }
 
-const BENCHES: [(&str, &str); 5] = [
+const BENCHES: [(&str, &str); 6] = [
     ("credentials", "client_credentials with ES256 and RS256, all middleware"),
     ("sign-on", "authorize + token for a signed-in person, application and Space"),
+    ("instructions", "the same by instructions instead of time, under callgrind"),
     ("password", "password sign-in in a new browser"),
     ("start", "CPU until ready on an existing database, memory before the first sign-in"),
     ("agents", "\"applied in\" with 100 agents connected, memory per agent"),
@@ -81,10 +83,14 @@ fn run(bench: &Bench, table: &mut Table) -> Result<(), String> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     table.head();
-    for (name, _) in BENCHES.iter().filter(|(name, _)| bench.names.is_empty() || bench.names.iter().any(|n| n == name)) {
+    for (name, _) in BENCHES
+        .iter()
+        .filter(|(name, _)| (bench.names.is_empty() && *name != "instructions") || bench.names.iter().any(|n| n == name))
+    {
         match *name {
             "credentials" => credentials::run(&runtime, bench.quick, table)?,
             "sign-on" => sign_on::run(&runtime, bench.quick, table)?,
+            "instructions" => instructions::run(&runtime, table)?,
             "password" => password::run(&runtime, bench.quick, table)?,
             "start" => start::run(&runtime, bench.quick, table)?,
             _ => agents::run(&runtime, bench.quick, table)?,

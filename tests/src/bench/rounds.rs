@@ -83,24 +83,7 @@ pub fn measure<W: Walk>(
     plan: Plan,
     first: impl AsyncFn() -> Result<W, String>,
 ) -> Result<Sample, String> {
-    let runtime = one_thread()?;
-    server.ask(&format!("copy {}", world.copy))?;
-    server.ask(&format!("bare {}", plan.bare.0))?;
-    server.ask("tape")?;
-    let mut clients = Vec::new();
-    for _ in 0..plan.clients {
-        clients.push(runtime.block_on(async {
-            let mut client = first().await?;
-            for _ in 0..3 {
-                client.before().await?;
-                client.walk().await?;
-            }
-            Ok::<W, String>(client)
-        })?);
-    }
-    let warm = cut(server)?;
-    server.ask(&format!("play {0} {0} {1} 1", warm.number, plan.bare.1))?;
-    weigh(&runtime, server, plan, &mut clients)?;
+    let (runtime, mut clients) = prepare(server, world, plan, first)?;
     let mut samples = Vec::new();
     for round in 0..plan.rounds {
         let taped = tape(&runtime, server, plan, clients.first_mut().ok_or("no client walks")?)?;
@@ -127,6 +110,48 @@ pub fn measure<W: Walk>(
         statements: of(|s| s.statements),
         transactions: of(|s| s.transactions),
     })
+}
+
+/// Clients that are signed in, and both databases warm.
+fn prepare<W: Walk>(
+    server: &mut Server,
+    world: &World,
+    plan: Plan,
+    first: impl AsyncFn() -> Result<W, String>,
+) -> Result<(Runtime, Vec<W>), String> {
+    let runtime = one_thread()?;
+    server.ask(&format!("copy {}", world.copy))?;
+    server.ask(&format!("bare {}", plan.bare.0))?;
+    server.ask("tape")?;
+    let mut clients = Vec::new();
+    for _ in 0..plan.clients {
+        clients.push(runtime.block_on(async {
+            let mut client = first().await?;
+            for _ in 0..3 {
+                client.before().await?;
+                client.walk().await?;
+            }
+            Ok::<W, String>(client)
+        })?);
+    }
+    let warm = cut(server)?;
+    server.ask(&format!("play {0} {0} {1} 1", warm.number, plan.bare.1))?;
+    weigh(&runtime, server, plan, &mut clients)?;
+    Ok((runtime, clients))
+}
+
+/// Instructions per walk instead of time, in one round: they do not vary.
+pub fn count<W: Walk>(
+    server: &mut Server,
+    world: &World,
+    plan: Plan,
+    first: impl AsyncFn() -> Result<W, String>,
+) -> Result<Sample, String> {
+    let (runtime, mut clients) = prepare(server, world, plan, first)?;
+    let taped = tape(&runtime, server, plan, clients.first_mut().ok_or("no client walks")?)?;
+    let cost = server.count(|server| weigh(&runtime, server, plan, &mut clients).map(drop))? / plan.walks as f64;
+    let floor = server.count(|server| floor(server, plan, &taped).map(drop))? / plan.walks as f64;
+    Ok(Sample { cost, floor, difference: cost - floor, ..Sample::default() })
 }
 
 /// Microseconds of a walk for which there is no floor.

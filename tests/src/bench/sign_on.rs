@@ -14,7 +14,7 @@ const BUDGET_US: f64 = 250.0;
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-struct Flow {
+pub struct Flow {
     browser: Client,
     application: Client,
     authorize: String,
@@ -22,7 +22,8 @@ struct Flow {
 }
 
 impl Flow {
-    async fn new(port: u16, world: &World, id: &str) -> Result<Self, String> {
+    /// For one of the clients of the world; signs in first.
+    pub async fn new(port: u16, world: &World, id: &str) -> Result<Self, String> {
         let (redirect, secret) = match id {
             "app" => (CALLBACK, world.made.app.as_str()),
             _ => (SPACE_CALLBACK, SPACE_SECRET),

@@ -47,6 +47,13 @@ impl Table {
         self.line([&name, &cost, &floor, &difference, &budget, verdict]);
     }
 
+    /// Instructions per walk of a path.
+    pub fn instructions(&self, path: &str, sample: &Sample) {
+        let [cost, floor, difference] =
+            [sample.cost, sample.floor, sample.difference].map(|n| format!("{:.3} M", n / 1_000_000.0));
+        self.line([path, &cost, &floor, &difference, "", "instructions"]);
+    }
+
     /// Any other figure with a budget.
     pub fn figure(&mut self, what: &str, value: f64, budget: f64, unit: &str) {
         let verdict = self.verdict(value <= budget);
