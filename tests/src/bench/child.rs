@@ -54,7 +54,9 @@ impl Server {
     /// Starts the role `@server` under callgrind, which counts instructions: the same whatever else the machine does.
     pub fn counted(world: &World) -> Result<Self, String> {
         let log = File::options().create(true).append(true).open(world.folder().join("server.log")).map_err(|e| e.to_string())?;
-        let counts = world.folder().join("count");
+        // callgrind numbers its files from one for every process
+        let counts = (0..).map(|n| world.folder().join(format!("count-{n}"))).find(|path| !path.with_extension("1").exists());
+        let counts = counts.ok_or("no name for the counts")?;
         let child = Command::new("valgrind")
             .args(["--tool=callgrind", "--instr-atstart=no"])
             .arg(format!("--callgrind-out-file={}", counts.display()))
@@ -120,7 +122,7 @@ impl Server {
     /// Instructions that it executes during `work`, outside the kernel.
     pub fn count(&mut self, work: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<f64, String> {
         let counts = self.counts.clone().ok_or("the server does not run under callgrind")?;
-        let dump = |n: usize| counts.with_file_name(format!("count.{n}"));
+        let dump = |n: usize| counts.with_extension(n.to_string());
         let number = (1..).find(|n| !dump(*n).exists()).unwrap_or(1);
         self.control("--instr=on")?;
         work(self)?;
