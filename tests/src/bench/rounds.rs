@@ -89,9 +89,9 @@ pub fn measure<W: Walk>(
         let taped = tape(&runtime, server, plan, clients.first_mut().ok_or("no client walks")?)?;
         let (cost, floor) = if round % 2 == 0 {
             let cost = weigh(&runtime, server, plan, &mut clients)?;
-            (cost, beside_a_client(|| floor(server, plan, &taped))?)
+            (cost, beside_clients(plan, || floor(server, plan, &taped))?)
         } else {
-            let floor = beside_a_client(|| floor(server, plan, &taped))?;
+            let floor = beside_clients(plan, || floor(server, plan, &taped))?;
             (weigh(&runtime, server, plan, &mut clients)?, floor)
         };
         let (cost, floor) = (micros(cost, plan.walks), micros(floor, plan.walks));
@@ -197,7 +197,10 @@ pub fn one_thread() -> Result<Runtime, String> {
 }
 
 /// Does `work` while a thread keeps a core as busy as clients do that have nothing to say: the two cores may be halves of one.
-fn beside_a_client<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn beside_clients<T>(plan: Plan, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    if plan.clients == 1 {
+        return work();
+    }
     let done = AtomicBool::new(false);
     let idle = one_thread()?;
     std::thread::scope(|scope| {
@@ -214,8 +217,12 @@ fn beside_a_client<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Str
     })
 }
 
-/// Goes round without sleeping until `work` is done.
-async fn awake<T>(work: impl Future<Output = T>) -> T {
+/// Goes round without sleeping until `work` is done. One client alone sleeps: a path with one client hashes passwords on a thread
+/// of its own, which would have to share a core with it.
+async fn awake<T>(plan: Plan, work: impl Future<Output = T>) -> T {
+    if plan.clients == 1 {
+        return work.await;
+    }
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
@@ -240,12 +247,15 @@ fn weigh<W: Walk>(runtime: &Runtime, server: &Server, plan: Plan, clients: &mut 
     }
     let each = plan.walks / clients.len();
     let before = settled(server)?;
-    runtime.block_on(awake(try_join_all(clients.iter_mut().map(|client| async move {
-        for _ in 0..each {
-            client.walk().await?;
-        }
-        Ok::<(), String>(())
-    }))))?;
+    runtime.block_on(awake(
+        plan,
+        try_join_all(clients.iter_mut().map(|client| async move {
+            for _ in 0..each {
+                client.walk().await?;
+            }
+            Ok::<(), String>(())
+        })),
+    ))?;
     Ok(settled(server)?.saturating_sub(before))
 }
 
