@@ -12,7 +12,7 @@ use crate::crypto::seal::{MasterKey, Sealer};
 use crate::deps::{Deps, Inner, Live, Wake};
 use crate::jobs::{self, Job};
 use crate::pages::Pages;
-use crate::ports::{Clock, Entropy, Metrics};
+use crate::ports::{self, Clock, Entropy, Metrics};
 use crate::push::Push;
 use crate::storage::{self, ConnectOptions, Db};
 use crate::web;
@@ -158,7 +158,9 @@ pub async fn serve(config: Config, deps: Deps, stop: watch::Receiver<bool>) -> R
             push.shutdown().await;
         }
     });
-    let served = web::serve(web::router(&deps, push.routes()), public, config.tls, config.drain, stop).await;
+    let router = web::router(&deps, push.routes());
+    ports::give_back_freed_memory();
+    let served = web::serve(router, public, config.tls, config.drain, stop).await;
     if served.is_ok() {
         if let Err(error) = leaving.await {
             tracing::error!(%error, "the push channel did not stop as it should");

@@ -5,8 +5,10 @@
 
 mod clock;
 mod entropy;
+mod ffi;
 mod metrics;
 
 pub use clock::{Clock, Hand};
 pub use entropy::Entropy;
+pub use ffi::give_back_freed_memory;
 pub use metrics::Metrics;
