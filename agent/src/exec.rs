@@ -13,7 +13,7 @@ pub(crate) struct Done {
     pub accounts: BTreeSet<String>,
     /// The account as read back.
     pub account: Option<Account>,
-    /// The account or team does not exist any more.
+    /// The account does not exist any more.
     pub gone: bool,
     /// The team as read back.
     pub team: Option<Team>,
@@ -73,8 +73,8 @@ pub(crate) async fn run(space: Arc<dyn SpaceAdapter>, step: Step, accounts: BTre
         }
     };
     match result {
-        // Who is gone has nothing left to lose.
-        Err(AdapterError::NotFound(_)) if matches!(step, Step::Deactivate { .. } | Step::Remove { .. }) => done.gone = true,
+        // Who is gone has nothing left to lose. A team that is not found may be hidden from the key.
+        Err(AdapterError::NotFound(_)) if matches!(step, Step::Deactivate { .. }) => done.gone = true,
         Err(e) => done.error = Some(e),
         Ok(()) => {}
     }
@@ -207,7 +207,7 @@ async fn members(
     match change(space, team, accounts, add).await {
         Ok(read) => done.team = Some(read),
         // One that the server does not accept must not keep the others out (rules B11).
-        Err(e) if !e.is_temporary() && accounts.len() > 1 && !matches!(e, AdapterError::Denied(_)) => {
+        Err(e) if !e.is_temporary() && accounts.len() > 1 && !about_team(&e) => {
             for account in accounts {
                 match change(space, team, &BTreeSet::from([account.clone()]), add).await {
                     Ok(read) => done.team = Some(read),
@@ -220,6 +220,11 @@ async fn members(
         Err(e) => return Err(e),
     }
     Ok(())
+}
+
+/// Whether the server says something of the team, so that it would say the same for each account.
+fn about_team(error: &AdapterError) -> bool {
+    matches!(error, AdapterError::Denied(_) | AdapterError::NotFound(_))
 }
 
 async fn change(space: &dyn SpaceAdapter, team: &str, accounts: &BTreeSet<String>, add: bool) -> Result<Team, AdapterError> {

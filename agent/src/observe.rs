@@ -2,6 +2,7 @@
 
 use crate::plan::View;
 use odcm_space_plugin::{Account, AdapterError, Description, SpaceAdapter, Team, Teams};
+use odcm_wire::latest::InnerSpace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub(crate) struct Sight {
     accounts: Option<Vec<Account>>,
     some_accounts: Vec<(String, Option<Account>)>,
     teams: Option<Teams>,
-    some_teams: Vec<(String, Option<Team>)>,
+    some_teams: Vec<Team>,
     /// Teams that are there, as far as the agent knows, and that its key may not see.
     hidden: BTreeSet<String>,
     /// Who changed a document last, as the events say.
@@ -40,7 +41,7 @@ pub(crate) struct Sight {
 pub(crate) struct Expected {
     /// Account ids.
     pub accounts: BTreeSet<String>,
-    /// Team ids, with the inner space of each as far as it is known.
+    /// Team ids, with the inner space of each as far as it is known; that of a team of the system is empty.
     pub teams: BTreeMap<String, Option<String>>,
 }
 
@@ -61,14 +62,20 @@ pub(crate) async fn look(space: Arc<dyn SpaceAdapter>, what: Look, expected: Exp
         let missing: Vec<_> = expected.teams.iter().filter(|(id, _)| !there.contains(id.as_str())).collect();
         let mut found = Vec::new();
         for (id, inner_space) in missing {
-            if listed.closed.iter().any(|closed| Some(&closed.id) == inner_space.as_ref()) {
+            // One whose inner space is not known may be in any that is closed.
+            let of = |closed: &InnerSpace| inner_space.as_ref().is_none_or(|known| *known == closed.id);
+            if listed.closed.iter().any(of) {
                 sight.hidden.insert(id.clone());
                 continue;
             }
             match space.team(id).await {
                 Ok(team) => found.extend(team),
-                // One that is hidden in a closed inner space is not gone.
-                Err(AdapterError::Denied(_)) if !listed.closed.is_empty() => drop(sight.hidden.insert(id.clone())),
+                // Its inner space is closed, although the server does not list it.
+                Err(AdapterError::Denied(_)) => {
+                    sight.hidden.insert(id.clone());
+                    let known = inner_space.iter().filter(|space| !space.is_empty());
+                    listed.closed.extend(known.map(|id| InnerSpace { id: id.clone(), name: String::new() }));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -98,9 +105,10 @@ async fn read(space: &dyn SpaceAdapter, what: Look) -> Result<Sight, AdapterErro
         Look::Touched { accounts, teams, all_accounts } => {
             for id in teams {
                 match space.team(&id).await {
-                    Ok(team) => sight.some_teams.push((id, team)),
-                    // Its inner space was closed since the last look; the next one tells which, or that the key is refused.
-                    Err(AdapterError::Denied(_)) => drop(sight.hidden.insert(id)),
+                    Ok(Some(team)) => sight.some_teams.push(team),
+                    // Its inner space was closed since the last look, which some servers say as "not found", or it is gone:
+                    // the next list of all teams tells.
+                    Ok(None) | Err(AdapterError::Denied(_)) => drop(sight.hidden.insert(id)),
                     Err(error) => return Err(error),
                 }
             }
@@ -167,12 +175,9 @@ impl Sight {
                 None => view.accounts.remove(&id),
             };
         }
-        for (id, team) in self.some_teams.drain(..) {
-            view.hidden.remove(&id);
-            match team {
-                Some(team) => view.teams.insert(id, team),
-                None => view.teams.remove(&id),
-            };
+        for team in self.some_teams.drain(..) {
+            view.hidden.remove(&team.id);
+            view.teams.insert(team.id.clone(), team);
         }
     }
 }

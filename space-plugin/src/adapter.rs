@@ -316,7 +316,8 @@ pub trait SpaceAdapter: Send + Sync {
 
     /// All teams of all inner spaces and of the system. An inner space that is closed to the key hides nothing else.
     async fn teams(&self) -> Result<Teams>;
-    /// One team; [`AdapterError::Denied`] when it is in an inner space that is closed to the key.
+    /// One team; [`AdapterError::Denied`] when it is in an inner space that is closed to the key. Some servers say "not
+    /// found" instead, so `None`, and [`AdapterError::NotFound`] of a change, count only together with [`Self::teams`].
     async fn team(&self, id: &str) -> Result<Option<Team>>;
     /// Changes the members of a team and reads it back; members that are not named stay.
     async fn change_members(&self, team: &str, change: &MemberChange) -> Result<Team>;

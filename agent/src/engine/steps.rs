@@ -198,10 +198,15 @@ impl Engine {
         if let Some(team) = &team {
             view.teams.insert(team.id.clone(), team.clone());
         }
+        let missing = gone || matches!(error, Some(AdapterError::NotFound(_)));
+        if let (true, Step::Remove { team, .. } | Step::Add { team, .. }) = (missing, &step) {
+            // Hidden until the list of all teams says that it is gone.
+            view.teams.remove(team);
+            view.hidden.insert(team.clone());
+        }
         if let Some(account) = &account {
             view.accounts.insert(account.id.clone(), account.clone());
         }
-        let missing = gone || matches!(error, Some(AdapterError::NotFound(_)));
         match step {
             Step::Deactivate { person, account: id, .. } => {
                 if missing {
@@ -240,9 +245,6 @@ impl Engine {
                 self.outcome(person_key(&person), person_item(&person), error, false);
             }
             Step::Remove { team, accounts } => {
-                if missing {
-                    view.teams.remove(&team);
-                }
                 for account in &accounts {
                     let failure = error.clone().or_else(|| failed.get(account).cloned());
                     if failure.is_none()
@@ -254,9 +256,6 @@ impl Engine {
                 }
             }
             Step::Add { team, .. } => {
-                if missing {
-                    view.teams.remove(&team);
-                }
                 for account in tried {
                     let failure = error.clone().or_else(|| failed.get(&account).cloned());
                     self.member_outcome(desired, &team, &account, failure, false);

@@ -44,7 +44,7 @@ pub struct View {
     pub teams: BTreeMap<String, Team>,
     /// Inner spaces whose teams the agent's key may not see.
     pub closed: Vec<InnerSpace>,
-    /// Teams of the records that are there and cannot be seen: neither gone nor to be touched.
+    /// Teams of the records that cannot be seen and, as far as anybody knows, are there: neither gone nor to be touched.
     pub hidden: BTreeSet<String>,
     /// All accounts were read after the last request that makes one: who is not among them does not exist.
     pub complete: bool,

@@ -2,7 +2,7 @@
 
 use super::{Index, Scene, member_item, person_item, team_item};
 use crate::state::{Creating, Link, Off, Records, TeamRecord};
-use odcm_space_plugin::Account;
+use odcm_space_plugin::{Account, Team};
 use std::collections::BTreeSet;
 
 /// Something that somebody did in the Space.
@@ -182,7 +182,7 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
     });
     for (id, record) in teams.iter_mut().filter(|(id, _)| !hidden(id)) {
         let bound = index.bound.get(id.as_str());
-        record.inner_space = scene.view.teams.get(id).and_then(|team| team.inner_space.clone());
+        record.inner_space = scene.view.teams.get(id).map(home);
         record.groups = bound.map(|b| b.groups.iter().chain(&b.former).map(|g| (*g).to_owned()).collect()).unwrap_or_default();
     }
     for (id, bound) in index.bound.iter().filter(|(_, b)| b.hands_off.is_none()) {
@@ -194,7 +194,7 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
             unswept: managed.iter().filter(extra).cloned().collect(),
             held: managed.clone(),
             groups: bound.groups.iter().map(|g| (*g).to_owned()).collect(),
-            inner_space: bound.team.inner_space.clone(),
+            inner_space: Some(home(bound.team)),
             ..TeamRecord::default()
         });
         if known && !scene.shut {
@@ -209,6 +209,11 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
     }
     records.teams = teams;
     records.swept = swept;
+}
+
+/// The inner space of a team as records have it.
+fn home(team: &Team) -> String {
+    team.inner_space.clone().unwrap_or_default()
 }
 
 /// Compares a bound team with the last look: what differs and is not wanted was done by hand.

@@ -146,7 +146,7 @@ pub struct TeamRecord {
     /// it names nobody.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<String>,
-    /// Its inner space; `None` for a team of the system, or when an older agent wrote this.
+    /// Its inner space, empty for a team of the system; `None` when nobody has seen it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inner_space: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! The agent's side of a Space in memory.
 
-use super::state::{State, Stored, StoredIdentity, StoredTeam};
+use super::state::{Closed, State, Stored, StoredIdentity, StoredTeam};
 use super::{AGENT, FakeSpace};
 use crate::adapter::{
     Account, AccountChange, AdapterError, ApiKey, AuthenticationSeen, AuthenticationSetUp, Backup, Capability, Change,
@@ -116,7 +116,9 @@ impl SpaceAdapter for FakeSpace {
             team.members.contains(account)
                 || team.external_groups.iter().any(|g| groups.iter().any(|k| k.eq_ignore_ascii_case(&g.id)))
         };
-        Ok(state.teams.iter().filter(|(_, team)| theirs(team)).map(|(id, _)| id.clone()).collect())
+        // The server names only teams that the caller may see.
+        let shown = state.teams.iter().filter(|(_, team)| theirs(team) && state.closed(team).is_none());
+        Ok(shown.map(|(id, _)| id.clone()).collect())
     }
 
     async fn teams(&self) -> Result<Teams> {
@@ -124,17 +126,19 @@ impl SpaceAdapter for FakeSpace {
         let hidden = self.hidden();
         let state = self.state();
         let shown = state.teams.iter().filter(|(id, team)| !hidden.contains(*id) && state.closed(team).is_none());
-        let closed = state.closed.iter().map(|id| InnerSpace { id: id.clone(), name: format!("Space {id}") }).collect();
+        let listed = state.closed.iter().filter(|(_, how)| **how != Closed::Unlisted);
+        let closed = listed.map(|(id, _)| InnerSpace { id: id.clone(), name: format!("Space {id}") }).collect();
         Ok(Teams { seen: shown.filter_map(|(id, _)| state.team(id)).collect(), closed })
     }
 
     async fn team(&self, id: &str) -> Result<Option<Team>> {
         self.enter("team").await?;
         let state = self.state();
-        if let Some(space) = state.teams.get(id).and_then(|team| state.closed(team)) {
-            return Err(AdapterError::Denied(format!("nobody may see {space} with this key")));
+        match state.teams.get(id).and_then(|team| state.closed(team)) {
+            Some(Closed::NotFound) => Ok(None),
+            Some(how) => Err(how.answer(id)),
+            None => Ok(state.team(id)),
         }
-        Ok(state.team(id))
     }
 
     async fn change_members(&self, team: &str, change: &MemberChange) -> Result<Team> {
@@ -230,8 +234,8 @@ impl State {
     }
 
     fn change_members(&mut self, id: &str, change: &MemberChange) -> Result<Team> {
-        if let Some(space) = self.teams.get(id).and_then(|team| self.closed(team)) {
-            return Err(AdapterError::Denied(format!("nobody may see {space} with this key")));
+        if let Some(how) = self.teams.get(id).and_then(|team| self.closed(team)) {
+            return Err(how.answer(id));
         }
         let Self { teams, accounts, .. } = self;
         let team = teams.get_mut(id).ok_or_else(|| AdapterError::NotFound(id.into()))?;

@@ -1,6 +1,6 @@
 //! What "somebody" does in the Space by hand.
 
-use super::state::{Event, Stored, StoredIdentity, StoredTeam};
+use super::state::{Closed, Event, Stored, StoredIdentity, StoredTeam};
 use super::{FakeSpace, SOMEBODY};
 use crate::adapter::{Account, AdapterError, ApiKey, ExternalGroup, Result, Team};
 
@@ -147,7 +147,12 @@ impl FakeSpace {
 
     /// Takes the right away from the agent's key to see the teams of an inner space.
     pub fn close_space(&self, inner_space: &str) {
-        self.state().closed.insert(inner_space.into());
+        self.close_space_as(inner_space, Closed::Refused);
+    }
+
+    /// The same, on a server that says it in another way.
+    pub fn close_space_as(&self, inner_space: &str, how: Closed) {
+        self.state().closed.insert(inner_space.into(), how);
     }
 
     /// Gives it back.

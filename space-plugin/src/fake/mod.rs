@@ -24,7 +24,7 @@ mod state;
 
 pub use authentication::ProbeSeen;
 pub use local::LocalAccount;
-pub use state::{Event, Stored, StoredIdentity, StoredTeam};
+pub use state::{Closed, Event, Stored, StoredIdentity, StoredTeam};
 
 use crate::adapter::{Capability, Description, Provider};
 use faults::Faults;

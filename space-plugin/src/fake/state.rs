@@ -61,6 +61,27 @@ pub struct StoredTeam {
     pub administrative: bool,
 }
 
+/// How an inner space is closed to the agent's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Its teams are refused.
+    Refused,
+    /// Its teams are said not to exist.
+    NotFound,
+    /// Its teams are refused, and it is in no list.
+    Unlisted,
+}
+
+impl Closed {
+    /// What a question for one of its teams gets.
+    pub(super) fn answer(self, team: &str) -> AdapterError {
+        match self {
+            Self::Refused | Self::Unlisted => AdapterError::Denied(format!("nobody may see {team} with this key")),
+            Self::NotFound => AdapterError::NotFound(team.into()),
+        }
+    }
+}
+
 /// An entry of the Space's own record of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -80,7 +101,7 @@ pub(super) struct State {
     pub accounts: BTreeMap<String, Stored>,
     pub teams: BTreeMap<String, StoredTeam>,
     /// Inner spaces whose teams the agent's key may not see.
-    pub closed: BTreeSet<String>,
+    pub closed: BTreeMap<String, Closed>,
     pub settings: Settings,
     pub probes: Vec<ProbeSeen>,
     pub on_probe: Option<super::authentication::ProbeHook>,
@@ -96,7 +117,7 @@ impl State {
             provider,
             accounts: BTreeMap::new(),
             teams: BTreeMap::new(),
-            closed: BTreeSet::new(),
+            closed: BTreeMap::new(),
             settings: Settings::default(),
             probes: Vec::new(),
             on_probe: None,
@@ -177,9 +198,9 @@ impl State {
         })
     }
 
-    /// The inner space that hides a team from the agent's key, if one does.
-    pub fn closed<'a>(&self, team: &'a StoredTeam) -> Option<&'a str> {
-        team.inner_space.as_deref().filter(|space| self.closed.contains(*space))
+    /// How a team is hidden from the agent's key, if it is.
+    pub fn closed(&self, team: &StoredTeam) -> Option<Closed> {
+        self.closed.get(team.inner_space.as_ref()?).copied()
     }
 
     pub fn team(&self, id: &str) -> Option<Team> {

@@ -1,8 +1,11 @@
 //! An inner space that is closed to the agent's key stops nothing else, and what is bound there is neither touched nor gone.
 
 use crate::testkit::{Rig, state};
-use odcm_wire::latest::{InnerSpace, ItemState, ReportKind};
+use odcm_space_plugin::fake::Closed;
+use odcm_wire::latest::{Ack, InnerSpace, ItemState, ReportKind};
 use std::time::Duration;
+
+const WAYS: [Closed; 3] = [Closed::Refused, Closed::NotFound, Closed::Unlisted];
 
 /// What was told last of closed inner spaces.
 fn closed(rig: &mut Rig) -> Option<Vec<InnerSpace>> {
@@ -21,6 +24,11 @@ fn bound(rig: &Rig, name: &str, inner_space: &str, group: &str) -> String {
     let team = rig.space.create_team(name, Some(inner_space));
     rig.space.bind_group(&team, group, group).unwrap();
     team
+}
+
+/// State of an item of an acknowledgement.
+fn of(ack: &Ack, item: &str) -> Option<ItemState> {
+    ack.items.iter().find(|i| i.item == item).map(|i| i.state)
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,4 +100,79 @@ async fn the_teams_of_a_closed_inner_space_outlive_a_restart() {
     rig.space.add_local_member(&there, &rig.id("ann")).unwrap();
     rig.pass(Duration::from_secs(11)).await;
     assert_eq!((rig.members(&there), drifts(&mut rig)), (vec!["ann".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_meets_a_closed_inner_space_is_not_called_applied_however_the_server_says_it() {
+    for how in WAYS {
+        for noticed in [false, true] {
+            let mut rig = Rig::new();
+            let (here, there) = (bound(&rig, "Here", "Spaces-1", "g1"), bound(&rig, "There", "Spaces-2", "g1"));
+            rig.go().await;
+            let one = state(&["ann", "bob", "cyd"], &[("g1", &["ann", "bob", "cyd"])]);
+            rig.apply(&one).await;
+            rig.space.close_space_as("Spaces-2", how);
+            if noticed {
+                rig.pass(Duration::from_secs(11)).await;
+            }
+            let two = state(&["ann", "bob", "cyd"], &[("g1", &["bob"])]);
+            let ack = rig.change(&one, &two).await;
+            assert_eq!(rig.members(&here), ["bob"], "{how:?}");
+            for item in ["member/g1/ann", "member/g1/cyd"] {
+                assert_eq!(of(&ack, item), Some(ItemState::Failed), "{how:?} {noticed} {item}: {:?}", ack.items);
+            }
+            rig.heard.clear();
+            rig.pass(Duration::from_secs(700)).await;
+            assert_eq!(rig.members(&there), ["ann", "bob", "cyd"], "{how:?}");
+            assert_eq!(drifts(&mut rig), 0, "{how:?}");
+            rig.disconnect().await;
+            rig.connect().await;
+            let again = rig.acked().await;
+            assert_eq!(of(&again, "member/g1/ann"), Some(ItemState::Failed), "{how:?}: {:?}", again.items);
+            assert_eq!(closed(&mut rig).unwrap().iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["Spaces-2"], "{how:?}");
+            rig.space.open_space("Spaces-2");
+            rig.pass(Duration::from_secs(11)).await;
+            assert_eq!(rig.members(&there), ["bob"], "{how:?}: known, not bound anew");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addition_that_meets_a_closed_inner_space_is_caught_up_however_the_server_says_it() {
+    for how in WAYS {
+        let mut rig = Rig::new();
+        let there = bound(&rig, "There", "Spaces-2", "g1");
+        rig.go().await;
+        let one = state(&["ann", "bob"], &[("g1", &["ann"])]);
+        rig.apply(&one).await;
+        rig.space.close_space_as("Spaces-2", how);
+        let two = state(&["ann", "bob"], &[("g1", &["ann", "bob"])]);
+        let ack = rig.change(&one, &two).await;
+        assert_eq!(of(&ack, "member/g1/bob"), Some(ItemState::Failed), "{how:?}: {:?}", ack.items);
+        rig.pass(Duration::from_secs(60)).await;
+        rig.space.open_space("Spaces-2");
+        rig.pass(Duration::from_secs(11)).await;
+        assert_eq!(rig.members(&there), ["ann", "bob"], "{how:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_team_that_is_deleted_is_gone_although_another_inner_space_is_closed() {
+    let mut rig = Rig::new();
+    let (here, system) = (bound(&rig, "Here", "Spaces-1", "g1"), rig.team("System", "g1"));
+    rig.go().await;
+    let one = state(&["ann"], &[("g1", &["ann"])]);
+    rig.apply(&one).await;
+    rig.space.close_space("Spaces-2");
+    rig.pass(Duration::from_secs(11)).await;
+    // Nobody knows when the removal comes, and the list that follows says it.
+    rig.space.delete_team(&here).unwrap();
+    rig.space.delete_team(&system).unwrap();
+    rig.change(&one, &state(&["ann"], &[("g1", &[])])).await;
+    rig.heard.clear();
+    rig.pass(Duration::from_secs(11)).await;
+    rig.disconnect().await;
+    rig.connect().await;
+    let again = rig.acked().await;
+    assert!(again.items.is_empty(), "{:?}", again.items);
 }
