@@ -4,7 +4,7 @@ use super::round::{Round, steps};
 use super::steps::{member_key, person_key};
 use super::tell::applied;
 use super::{Engine, Flow};
-use crate::plan::{FIXED, Index, Plan, Scene, member_item, person_item};
+use crate::plan::{FIXED, Index, Plan, Scene, held_out_of_sight, member_item, person_item};
 use odcm_wire::latest::{Ack, ItemResult, ItemState, Section};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -161,10 +161,14 @@ impl Engine {
             .collect()
     }
 
-    /// Why the person is still in a team because of the group: a removal failed, or the agent must leave the team alone.
+    /// Why the person is still in a team because of the group: a removal failed, the agent must leave the team alone, or it
+    /// cannot see it.
     fn failed_member(&self, round: &Round, group: &str, person: &str) -> Option<(ItemState, String)> {
-        let account = &self.state.records.links.get(person)?.account;
         let scene = self.scene(round)?;
+        if let Some(why) = held_out_of_sight(&scene, &self.state.records, group, person) {
+            return Some((ItemState::Failed, why));
+        }
+        let account = &self.state.records.links.get(person)?.account;
         let index = Index::new(&scene, &self.state.records);
         let bound = scene
             .view

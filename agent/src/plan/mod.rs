@@ -28,6 +28,7 @@ pub(crate) use bind::FIXED;
 pub use bind::{Bound, Index};
 pub use settle::{Noticed, settle};
 pub(crate) use settle::{link_account, new_link};
+pub(crate) use teams::held_out_of_sight;
 
 use crate::policy::Policy;
 use crate::state::Records;

@@ -52,24 +52,41 @@ pub(super) fn hidden(scene: &Scene<'_>, records: &Records, index: &Index<'_>, pl
         return;
     }
     for (id, record) in records.teams.iter().filter(|(id, _)| scene.view.hidden.contains(*id)) {
-        let names = |group: &str, person: &str| {
-            scene.desired.people.contains_key(person)
-                && scene.desired.groups.get(group).is_some_and(|g| g.members.contains_key(person))
-        };
-        let groups = record.groups.iter().filter_map(|g| scene.desired.groups.get(g));
+        let groups = record.groups.iter().filter_map(|g| scene.desired.groups.get(&g.to_lowercase()));
         let named = groups.flat_map(|g| g.members.keys().map(String::as_str));
         let held = record.held.difference(&record.unswept);
         let held: BTreeSet<&str> = held.filter_map(|account| index.managed.get(account.as_str()).copied()).collect();
         for person in named.chain(held.iter().copied()).collect::<BTreeSet<_>>() {
-            let group = record.groups.iter().find(|g| names(g, person));
+            let group = record.groups.iter().find(|group| names(scene, group, person));
             if group.is_some() == held.contains(person) {
                 continue;
             }
             let (verb, group) = if group.is_some() { ("not yet", group) } else { ("still", record.groups.first()) };
-            let why = format!("{verb} a member of team {id}, which is in an inner space that is closed to the agent's key");
-            plan.note(group.map_or_else(|| team_item(id), |g| member_item(g, person)), ItemState::Failed, why);
+            let item = group.map_or_else(|| team_item(id), |g| member_item(g, person));
+            plan.note(item, ItemState::Failed, out_of_sight(verb, id));
         }
     }
+}
+
+/// Whether a group of ODCM, as a team writes it, names the person.
+fn names(scene: &Scene<'_>, group: &str, person: &str) -> bool {
+    let group = scene.desired.groups.get(&group.to_lowercase());
+    scene.desired.people.contains_key(person) && group.is_some_and(|g| g.members.contains_key(person))
+}
+
+fn out_of_sight(verb: &str, team: &str) -> String {
+    format!("{verb} a member of team {team}, which is in an inner space that is closed to the agent's key")
+}
+
+/// Why nobody can say that a person whom `group` named is out of its teams: one that cannot be seen held them.
+pub(crate) fn held_out_of_sight(scene: &Scene<'_>, records: &Records, group: &str, person: &str) -> Option<String> {
+    let account = &records.links.get(person)?.account;
+    let bound = |groups: &BTreeSet<String>| {
+        groups.iter().any(|g| g.eq_ignore_ascii_case(group)) && !groups.iter().any(|g| names(scene, g, person))
+    };
+    let hidden = records.teams.iter().filter(|(id, _)| scene.view.hidden.contains(*id));
+    let mut holding = hidden.filter(|(_, r)| bound(&r.groups) && r.held.contains(account) && !r.unswept.contains(account));
+    holding.next().map(|(id, _)| out_of_sight("still", id))
 }
 
 /// People that a bound group names and who are not in yet. Who cannot have an account now is left out.

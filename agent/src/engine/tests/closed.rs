@@ -176,3 +176,18 @@ async fn a_team_that_is_deleted_is_gone_although_another_inner_space_is_closed()
     let again = rig.acked().await;
     assert!(again.items.is_empty(), "{:?}", again.items);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_groups_of_a_hidden_team_the_one_that_was_lost_is_not_called_applied() {
+    let mut rig = Rig::new();
+    let there = bound(&rig, "There", "Spaces-2", "g1");
+    rig.space.bind_group(&there, "G2", "g2").unwrap();
+    rig.go().await;
+    let one = state(&["ann", "bob"], &[("g1", &["bob"]), ("g2", &["ann", "bob"])]);
+    rig.apply(&one).await;
+    rig.space.close_space("Spaces-2");
+    rig.pass(Duration::from_secs(11)).await;
+    let ack = rig.change(&one, &state(&["ann", "bob"], &[("g1", &["bob"]), ("g2", &[])])).await;
+    assert_eq!(of(&ack, "member/g2/ann"), Some(ItemState::Failed), "{:?}", ack.items);
+    assert_eq!(of(&ack, "member/g2/bob"), Some(ItemState::Applied), "another group still names him: {:?}", ack.items);
+}
