@@ -55,9 +55,9 @@ pub(crate) async fn run(space: Arc<dyn SpaceAdapter>, step: Step, accounts: BTre
         Step::Update { account, change, cleanup, delete_keys, .. } => {
             update(&*space, &mut done, account, change, *cleanup, *delete_keys).await
         }
-        Step::Adopt { account, change, reset_password, delete_keys, forbidden, known, .. } => {
+        Step::Adopt { account, change, reset_password, delete_keys, forbidden, .. } => {
             let change = AccountChange { password: password.filter(|_| *reset_password), ..change.clone() };
-            match has_rights_of(&*space, account, forbidden, known.as_ref()).await {
+            match has_rights_of(&*space, account, forbidden).await {
                 Ok(true) => {
                     done.administrator = true;
                     Ok(())
@@ -155,19 +155,13 @@ async fn end_access(space: &dyn SpaceAdapter, done: &mut Done, id: &str, delete_
     Ok(())
 }
 
-/// Whether the account has the rights of one of `teams`, or may have: of one that is not `known`, when not all teams can be
-/// seen. Direct members are known; here it is about external groups.
-async fn has_rights_of(
-    space: &dyn SpaceAdapter,
-    id: &str,
-    teams: &BTreeSet<String>,
-    known: Option<&BTreeSet<String>>,
-) -> Result<bool, AdapterError> {
-    if teams.is_empty() && known.is_none() {
+/// Whether the account has the rights of one of `teams`. Direct members are known; here it is about external groups.
+async fn has_rights_of(space: &dyn SpaceAdapter, id: &str, teams: &BTreeSet<String>) -> Result<bool, AdapterError> {
+    if teams.is_empty() {
         return Ok(false);
     }
     match space.teams_of(id).await {
-        Ok(found) => Ok(!found.is_disjoint(teams) || known.is_some_and(|known| !found.is_subset(known))),
+        Ok(found) => Ok(!found.is_disjoint(teams)),
         Err(AdapterError::Unsupported(_)) => Ok(false),
         Err(e) => Err(e),
     }

@@ -311,7 +311,8 @@ pub trait SpaceAdapter: Send + Sync {
     /// Service accounts that `account` created and that are active, as far as the Space's own record of changes reaches.
     async fn created_service_accounts(&self, account: &str) -> Result<Vec<Account>>;
 
-    /// Ids of the teams whose rights the account has: as a member, or through an external group.
+    /// Ids of the teams whose rights the account has, as a member or through an external group, as far as the key may see
+    /// them.
     async fn teams_of(&self, account: &str) -> Result<BTreeSet<String>>;
 
     /// All teams of all inner spaces and of the system. An inner space that is closed to the key hides nothing else.

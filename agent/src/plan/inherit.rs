@@ -17,9 +17,10 @@ pub(super) fn inherit(scene: &Scene<'_>, records: &mut Records, noticed: &mut Ve
         let taken = records.links.contains_key(person) || records.person_of(&former.account).is_some();
         // An account that was deleted meanwhile is no link: a person who is wanted gets another one.
         let Some(account) = scene.view.accounts.get(&former.account).filter(|_| !taken) else { continue };
-        match trustworthy(scene, account) {
-            Ok(()) => link_account(scene, records, person, link(scene, person, former, account)),
-            Err(why) => {
+        match trust(scene, account) {
+            Trust::Yes => link_account(scene, records, person, link(scene, person, former, account)),
+            Trust::Later => drop(records.inherited.links.insert(person.clone(), former.clone())),
+            Trust::No(why) => {
                 let found = format!("{} ({}) was linked by an earlier agent, but {why}", account.username, account.id);
                 noticed.push(Noticed { item: person_item(person), found, document: account.id.clone(), adds: false });
             }
@@ -43,17 +44,27 @@ pub(super) fn inherit(scene: &Scene<'_>, records: &mut Records, noticed: &mut Ve
     }
 }
 
+/// Whether an account may be taken over.
+enum Trust {
+    Yes,
+    /// Nobody can tell before all inner spaces are open.
+    Later,
+    No(&'static str),
+}
+
 /// ODCM's word alone gives it no account with administrator rights (rules B7): it must show ODCM's hand, or the local policy
 /// must allow to adopt such accounts.
-fn trustworthy(scene: &Scene<'_>, account: &Account) -> Result<(), &'static str> {
+fn trust(scene: &Scene<'_>, account: &Account) -> Trust {
     if account.service {
-        return Err("it is a service account: never a person's");
+        return Trust::No("it is a service account: never a person's");
     }
-    let administrator = || scene.view.teams.values().any(|t| t.administrative && t.members.contains(&account.id));
-    if account.our_identity_email.is_none() && !scene.policy.adopt_administrators && administrator() {
-        return Err("it has administrator rights and no sign-in through ODCM; the policy on the agent's host forbids it");
+    if account.our_identity_email.is_some() || scene.policy.adopt_administrators {
+        return Trust::Yes;
     }
-    Ok(())
+    if scene.view.teams.values().any(|t| t.administrative && t.members.contains(&account.id)) {
+        return Trust::No("it has administrator rights and no sign-in through ODCM; the policy on the agent's host forbids it");
+    }
+    if scene.view.partial() { Trust::Later } else { Trust::Yes }
 }
 
 fn link(scene: &Scene<'_>, person: &str, former: &FormerLink, account: &Account) -> Link {

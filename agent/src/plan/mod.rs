@@ -53,6 +53,14 @@ pub struct View {
     pub administrators: BTreeSet<String>,
 }
 
+impl View {
+    /// Whether there may be teams that nobody sees: who is in one may be an administrator, and no list of the server says so.
+    #[must_use]
+    pub fn partial(&self) -> bool {
+        !self.closed.is_empty() || !self.hidden.is_empty()
+    }
+}
+
 /// What a plan is made from, besides the records.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
@@ -121,8 +129,6 @@ pub enum Step {
         /// Teams whose rights the account must not have, also through external groups: those of administrators, unless the
         /// local policy allows.
         forbidden: BTreeSet<String>,
-        /// Some teams cannot be seen: every team counts as forbidden that is not among these.
-        known: Option<BTreeSet<String>>,
     },
     /// Brings an account up to date, or activates it again.
     Update {
@@ -204,6 +210,7 @@ pub fn plan(scene: &Scene<'_>, records: &Records) -> Plan {
     people::losing(scene, records, &mut plan);
     if !scene.shut {
         teams::removing(scene, records, &index, &mut plan);
+        people::waiting(records, &mut plan);
         people::entering(scene, records, &index, &mut plan);
         teams::adding(records, &index, &mut plan);
     }

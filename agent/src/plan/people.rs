@@ -6,6 +6,9 @@ use odcm_space_plugin::{Account, AccountChange, NewAccount};
 use odcm_wire::latest::{AdoptionCandidate, AdoptionDecision, ItemState, Person};
 use std::collections::{BTreeMap, BTreeSet};
 
+const DOUBTFUL: &str = "may have administrator rights in an inner space that is closed to the agent's key; until that is open \
+                        the policy on the agent's host does not allow ODCM";
+
 /// Accounts by e-mail address and by user name, both without case.
 struct Names<'a> {
     by_email: BTreeMap<String, Vec<&'a Account>>,
@@ -47,6 +50,14 @@ pub(super) fn losing(scene: &Scene<'_>, records: &Records, plan: &mut Plan) {
                 delete_keys: cleanup && scene.desired.revoke_api_keys,
             });
         }
+    }
+}
+
+/// Accounts of an earlier agent that are not taken over yet.
+pub(super) fn waiting(records: &Records, plan: &mut Plan) {
+    for (person, former) in &records.inherited.links {
+        let why = format!("{}, which an earlier agent had linked, {DOUBTFUL} to take it over", former.account);
+        plan.note(person_item(person), ItemState::RefusedByPolicy, why);
     }
 }
 
@@ -119,7 +130,6 @@ fn unlinked(scene: &Scene<'_>, index: &Index<'_>, names: &Names<'_>, id: &str, p
                     reset_password: *reset_password && account.may_have_password,
                     delete_keys: *revoke_api_keys,
                     forbidden: forbidden(scene),
-                    known: known(scene),
                 }),
                 Err((state, why)) => plan.note(person_item(id), state, why),
             }
@@ -159,18 +169,16 @@ fn adoptable<'a>(scene: &Scene<'_>, free: &[&'a Account], account: &str) -> Resu
         let why = format!("{account} has administrator rights; the policy on the agent's host does not allow ODCM to adopt it");
         return Err((ItemState::RefusedByPolicy, why));
     }
+    // The server tells of no team that the key may not see, not even in the list of an account.
+    if !scene.policy.adopt_administrators && scene.view.partial() {
+        return Err((ItemState::RefusedByPolicy, format!("{account} {DOUBTFUL} to adopt it")));
+    }
     Ok(found)
 }
 
 fn forbidden(scene: &Scene<'_>) -> BTreeSet<String> {
     let administrative = scene.view.teams.values().filter(|t| t.administrative && !scene.policy.adopt_administrators);
     administrative.map(|t| t.id.clone()).collect()
-}
-
-/// Who is in a team of a closed inner space may be its administrator: nobody can tell.
-fn known(scene: &Scene<'_>) -> Option<BTreeSet<String>> {
-    let doubtful = !scene.view.closed.is_empty() && !scene.policy.adopt_administrators;
-    doubtful.then(|| scene.view.teams.keys().cloned().collect())
 }
 
 fn create(names: &Names<'_>, id: &str, person: &Person, plan: &mut Plan) {

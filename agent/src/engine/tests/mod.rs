@@ -3,6 +3,7 @@
 mod adoption;
 mod channel;
 mod closed;
+mod closed_adoption;
 mod crash;
 mod documents;
 mod drift;
