@@ -122,7 +122,10 @@ impl Engine {
     fn expected(&self) -> observe::Expected {
         let records = &self.state.records;
         let accounts = records.links.values().filter(|link| !link.missing).map(|link| link.account.clone()).collect();
-        let teams = records.teams.iter().map(|(id, record)| (id.clone(), record.inner_space.clone())).collect();
+        // Of a team of an earlier agent nobody knows where it is.
+        let inherited = records.inherited.teams.keys().map(|id| (id.clone(), None));
+        let known = records.teams.iter().map(|(id, record)| (id.clone(), record.inner_space.clone()));
+        let teams = inherited.chain(known).collect();
         observe::Expected { accounts, teams }
     }
 

@@ -30,7 +30,7 @@ pub(super) fn inherit(scene: &Scene<'_>, records: &mut Records, noticed: &mut Ve
     for (id, former) in inherited.teams {
         let Some(team) = scene.view.teams.get(&id).filter(|_| !records.teams.contains_key(&id)) else {
             // It may be in an inner space that is closed now: what was left there still counts when it opens.
-            if !scene.view.closed.is_empty() && !records.teams.contains_key(&id) {
+            if scene.view.partial() && !records.teams.contains_key(&id) {
                 records.inherited.teams.insert(id, former);
             }
             continue;

@@ -216,6 +216,7 @@ pub fn plan(scene: &Scene<'_>, records: &Records) -> Plan {
     }
     teams::left_alone(scene, records, &index, &mut plan);
     teams::hidden(scene, records, &index, &mut plan);
+    teams::inherited(scene, records, &mut plan);
     teams::telling(records, &index, &mut plan);
     plan
 }

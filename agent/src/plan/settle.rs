@@ -185,7 +185,9 @@ fn teams(scene: &Scene<'_>, records: &mut Records, noticed: &mut Vec<Noticed>) {
         record.inner_space = scene.view.teams.get(id).map(home);
         record.groups = bound.map(|b| b.groups.iter().chain(&b.former).map(|g| (*g).to_owned()).collect()).unwrap_or_default();
     }
-    for (id, bound) in index.bound.iter().filter(|(_, b)| b.hands_off.is_none()) {
+    // What an earlier agent left is no team that is bound anew, also while it is not taken over yet.
+    let inherited = &records.inherited.teams;
+    for (id, bound) in index.bound.iter().filter(|(id, b)| b.hands_off.is_none() && !inherited.contains_key(**id)) {
         let managed: BTreeSet<String> =
             bound.team.members.iter().filter(|a| index.managed.contains_key(a.as_str())).cloned().collect();
         let extra = |a: &&String| !index.belongs(bound, a);

@@ -2,7 +2,7 @@
 
 use super::bind::FIXED;
 use super::{Index, Plan, Scene, Step, member_item, team_item};
-use crate::state::Records;
+use crate::state::{Records, TeamRecord};
 use odcm_wire::latest::{ItemState, SweepCandidate, TeamBinding};
 use std::collections::BTreeSet;
 
@@ -68,6 +68,17 @@ pub(super) fn hidden(scene: &Scene<'_>, records: &Records, index: &Index<'_>, pl
     }
 }
 
+/// Teams of an earlier agent that nobody has seen since.
+pub(super) fn inherited(scene: &Scene<'_>, records: &Records, plan: &mut Plan) {
+    for id in records.inherited.teams.keys().filter(|id| !scene.view.teams.contains_key(*id)) {
+        let why = format!(
+            "team {id}, which an earlier agent filled, is in an inner space that is closed to the agent's key: nobody can tell \
+             who is in it"
+        );
+        plan.note(team_item(id), ItemState::Failed, why);
+    }
+}
+
 /// Whether a group of ODCM, as a team writes it, names the person.
 fn names(scene: &Scene<'_>, group: &str, person: &str) -> bool {
     let group = scene.desired.groups.get(&group.to_lowercase());
@@ -78,15 +89,20 @@ fn out_of_sight(verb: &str, team: &str) -> String {
     format!("{verb} a member of team {team}, which is in an inner space that is closed to the agent's key")
 }
 
-/// Why nobody can say that a person whom `group` named is out of its teams: one that cannot be seen held them.
+/// Why nobody can say that a person whom `group` named is out of its teams: one that cannot be seen held them, or an earlier
+/// agent filled it and nobody knows with whom.
 pub(crate) fn held_out_of_sight(scene: &Scene<'_>, records: &Records, group: &str, person: &str) -> Option<String> {
-    let account = &records.links.get(person)?.account;
     let bound = |groups: &BTreeSet<String>| {
         groups.iter().any(|g| g.eq_ignore_ascii_case(group)) && !groups.iter().any(|g| names(scene, g, person))
     };
-    let hidden = records.teams.iter().filter(|(id, _)| scene.view.hidden.contains(*id));
-    let mut holding = hidden.filter(|(_, r)| bound(&r.groups) && r.held.contains(account) && !r.unswept.contains(account));
-    holding.next().map(|(id, _)| out_of_sight("still", id))
+    let account = records.links.get(person).map(|link| &link.account);
+    let holds = |r: &TeamRecord| account.is_some_and(|a| r.held.contains(a) && !r.unswept.contains(a));
+    let mut hidden = records.teams.iter().filter(|(id, r)| scene.view.hidden.contains(*id) && bound(&r.groups) && holds(r));
+    let governed = account.is_some() || records.inherited.links.contains_key(person);
+    let unseen = |id: &String| governed && !scene.view.teams.contains_key(id);
+    let mut inherited = records.inherited.teams.iter().filter(|(id, former)| unseen(id) && bound(&former.groups));
+    let still = hidden.next().map(|(id, _)| out_of_sight("still", id));
+    still.or_else(|| inherited.find(|(_, f)| !f.unswept.contains(person)).map(|(id, _)| out_of_sight("perhaps still", id)))
 }
 
 /// People that a bound group names and who are not in yet. Who cannot have an account now is left out.

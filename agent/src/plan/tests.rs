@@ -5,7 +5,7 @@ use crate::policy::Policy;
 use crate::state::{Link, Off, Records};
 use crate::testkit::state;
 use odcm_space_plugin::{Account, ExternalGroup, Team};
-use odcm_wire::latest::AccessState;
+use odcm_wire::latest::{AccessState, FormerTeam, Inheritance};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,6 +112,27 @@ fn obey(view: &mut View, records: &mut Records, step: &Step) {
             }
         }
         Step::Adopt { .. } => unreachable!("nobody decided"),
+    }
+}
+
+/// Bound, with somebody in it whom no group names, seen while a list of the accounts is missing.
+#[test]
+fn a_team_that_is_inherited_is_not_bound_anew_while_that_waits() {
+    let (desired, policy) = (state(&["p0", "p1"], &[("g0", &["p0"])]), Policy::default());
+    let link = |n: usize| Link { account: format!("Users-{n}"), active: true, granted: true, ..Link::default() };
+    let links = [("p0".to_owned(), link(0)), ("p1".to_owned(), link(1))].into();
+    let former = FormerTeam { groups: ["g0".to_owned()].into(), ..FormerTeam::default() };
+    let inherited = Inheritance { teams: [("Teams-0".to_owned(), former)].into(), ..Inheritance::default() };
+    let mut records = Records { links, inherited, ..Records::default() };
+    let accounts = (0..2).map(|n| (format!("Users-{n}"), account(n, true))).collect();
+    let teams = [("Teams-0".to_owned(), team(0, &[0, 1].into(), &[0].into()))].into();
+    let mut view = View { accounts, teams, ..View::default() };
+    for complete in [false, true] {
+        view.complete = complete;
+        let scene = Scene { desired: &desired, view: &view, policy: &policy, shut: false };
+        settle(&scene, &mut records);
+        let plan = plan(&scene, &records);
+        assert!(plan.sweeps.is_empty() && plan.removals.len() == usize::from(complete), "{complete}: {plan:?}");
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::testkit::{Rig, state};
 use odcm_space_plugin::AdapterError;
 use odcm_space_plugin::fake::{Closed, LocalAccount};
-use odcm_wire::latest::{AccessState, Ack, AdoptionDecision, FormerLink, ItemState};
+use odcm_wire::latest::{AccessState, Ack, AdoptionDecision, FormerLink, FormerTeam, Inheritance, ItemState, ReportKind};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn adopt(state: &AccessState, person: &str, account: &str) -> AccessState {
@@ -86,4 +87,43 @@ async fn nobody_is_inherited_who_may_be_an_administrator_where_nobody_sees() {
     rig.space.open_space("Spaces-2");
     rig.pass(Duration::from_secs(11)).await;
     assert_eq!((rig.active("root2"), rig.active("zoe")), (Some(true), Some(false)), "an administrator, and nobody's any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_agent_inherits_the_teams_of_a_closed_inner_space() {
+    for how in [Closed::Refused, Closed::NotFound, Closed::Unlisted] {
+        let mut rig = Rig::new();
+        let there = rig.space.create_team("There", Some("Spaces-2"));
+        rig.space.bind_group(&there, "g1", "g1").unwrap();
+        rig.go().await;
+        let one = state(&["ann", "bob", "cyd"], &[("g1", &["ann", "bob", "cyd"])]);
+        let ack = rig.apply(&one).await;
+        let former = |l: &odcm_wire::latest::AccountLink| FormerLink {
+            account: l.account.clone(),
+            active: l.active,
+            locally_disabled: l.locally_disabled,
+        };
+        let links = ack.links.iter().map(|l| (l.person.clone(), former(l))).collect();
+        rig.kill().await;
+        rig.space.close_space_as("Spaces-2", how);
+
+        let mut next = Rig::on(rig.space.clone());
+        let team = FormerTeam { groups: ["g1".to_owned()].into(), ..FormerTeam::default() };
+        next.odcm.inheritance = Inheritance { links, teams: BTreeMap::from([(there.clone(), team)]) };
+        next.odcm.revision = rig.odcm.revision;
+        next.go().await;
+        // While nobody was there cyd lost the group; then ann does.
+        let two = state(&["ann", "bob", "cyd"], &[("g1", &["ann", "bob"])]);
+        let ack = next.apply(&two).await;
+        assert_eq!(of(&ack, &format!("team/{there}")), Some(ItemState::Failed), "{how:?}: {:?}", ack.items);
+        let ack = next.change(&two, &state(&["ann", "bob", "cyd"], &[("g1", &["bob"])])).await;
+        assert_eq!(of(&ack, "member/g1/ann"), Some(ItemState::Failed), "{how:?}: {:?}", ack.items);
+        next.heard.clear();
+        next.space.open_space("Spaces-2");
+        next.pass(Duration::from_secs(11)).await;
+        assert_eq!(next.members(&there), ["bob"], "{how:?}: a known team, not one that is bound anew");
+        assert!(!next.reports().iter().any(|r| matches!(r, ReportKind::Sweeps { sweeps } if !sweeps.is_empty())), "{how:?}");
+        let healed = |r: &ReportKind| matches!(r, ReportKind::Items { items } if items.iter().any(|i| i.item == format!("team/{there}") && i.state == ItemState::Applied));
+        assert!(next.reports().iter().any(healed), "{how:?}");
+    }
 }
