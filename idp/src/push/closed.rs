@@ -26,7 +26,6 @@ pub(super) async fn keep_hidden(tx: &mut Tx, c: &Peer, rows: &mut Vec<BindingRow
         let Ok(mut binding) = serde_json::from_str::<TeamBinding>(&row.binding) else { continue };
         let hidden = binding.inner_space.as_ref().is_some_and(|id| closed.contains(&closed_item(id)));
         if hidden && !named.contains(&(row.team_id.clone(), row.group_key.clone())) {
-            binding.managed = false;
             binding.message = Some("the inner space is closed to the agent's key: the team stays as it is".into());
             row.binding = json!(binding).to_string();
             rows.push(row);

@@ -5,8 +5,8 @@ use super::support::*;
 use odcm::accounts::{agent_status, agents};
 use odcm::storage::links;
 use odcm_wire::latest::{
-    AccessState, AccountLink, AdoptionCandidate, AdoptionDecision, Drift, DriftAction, FromAgent, InnerSpace, ItemResult,
-    ItemState, ReportKind, Section, Seen, SweepCandidate, TeamBinding,
+    AccessState, AccountLink, AdoptionCandidate, AdoptionDecision, Drift, DriftAction, FromAgent, ItemResult, ItemState,
+    ReportKind, Section, Seen, SweepCandidate, TeamBinding,
 };
 use std::collections::BTreeSet;
 
@@ -232,54 +232,6 @@ async fn a_sweep_is_confirmed_for_the_people_who_were_seen() {
     report(&mut session, ReportKind::Sweeps { sweeps: vec![] }).await;
     state = after(&state, &mars.agent.open(&session.document(Section::Access).await));
     assert!(state.confirmed_sweeps.is_empty());
-}
-
-#[tokio::test]
-async fn closed_inner_spaces_are_listed_and_what_is_bound_there_is_not_gone() {
-    let (server, mars) = Server::with_mars(|_| {}).await;
-    let mut session = mars.agent.connect(&server).await;
-    let signed = session.document(Section::Access).await;
-    session.ack(&signed).await;
-    let binding = |team: &str, space: &str| TeamBinding {
-        team: team.into(),
-        team_name: team.into(),
-        inner_space: Some(space.into()),
-        group: mars.group.to_string(),
-        administrative: false,
-        managed: true,
-        message: None,
-    };
-    let inner = |id: &str, name: &str| InnerSpace { id: id.into(), name: name.into() };
-    let both = vec![binding("Teams-1", "Spaces-1"), binding("Teams-2", "Spaces-2")];
-    let closed = async |session: &mut Session, spaces: Vec<InnerSpace>, left: Vec<TeamBinding>| {
-        report(session, ReportKind::ClosedSpaces { spaces }).await;
-        report(session, ReportKind::Bindings { bindings: left }).await;
-        settled(&server, &mars.space, session).await;
-        let items = agent_status::items(server.deps(), &admin(), &mars.space).await.unwrap();
-        let items: Vec<_> = items.into_iter().map(|i| (i.section, i.item, i.state, i.message.unwrap())).collect();
-        let bindings = agent_status::bindings(server.deps(), &admin(), &mars.space).await.unwrap();
-        let bindings: Vec<_> = bindings.into_iter().map(|b| (b.binding.team, b.binding.managed, b.binding.message)).collect();
-        (items, bindings)
-    };
-    let (items, bindings) = closed(&mut session, vec![], both.clone()).await;
-    assert_eq!((items.len(), bindings.len()), (0, 2));
-
-    let wrong = [inner("", "x"), inner("Spaces-9", "a\u{0}b"), inner(&"x".repeat(400), "x")];
-    let told = [inner("Spaces-2", "Second")].into_iter().chain(wrong).collect();
-    let (items, bindings) = closed(&mut session, told, both[..1].to_vec()).await;
-    let [(section, item, state, message)] = items.as_slice() else { panic!("{items:?}") };
-    assert_eq!((section.as_str(), item.as_str(), state.as_str()), ("inner_spaces", "inner-space/Spaces-2", "closed"));
-    assert!(message.contains("Second"), "{message}");
-    assert_eq!((bindings.len(), bindings[0].1, bindings[1].1), (2, true, false), "{bindings:?}");
-    assert!(bindings[1].2.as_ref().unwrap().contains("closed"), "{bindings:?}");
-    // An acknowledgement says nothing about it.
-    session.ack(&signed).await;
-    let (items, _) = closed(&mut session, vec![inner("Spaces-2", "Second")], both[..1].to_vec()).await;
-    assert_eq!(items.len(), 1);
-
-    // Open again, and the team was deleted meanwhile.
-    let (items, bindings) = closed(&mut session, vec![], both[..1].to_vec()).await;
-    assert_eq!((items.len(), bindings.len()), (0, 1), "{bindings:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod acks;
 mod channel;
+mod closed;
 mod end_to_end;
 mod enrolment;
 mod fleet;
