@@ -15,17 +15,29 @@ use std::collections::BTreeSet;
 /// Closed inner spaces that are stored.
 const MAX_CLOSED: usize = 1000;
 
-/// What stands in an inner space that is closed to the agent's key is not gone because the agent does not name it.
-pub(super) async fn keep_hidden(tx: &mut Tx, c: &Peer, rows: &mut Vec<BindingRow>) -> Result<()> {
+/// The stored bindings of teams in inner spaces that are closed to the agent's key.
+async fn hidden(tx: &mut Tx, c: &Peer) -> Result<Vec<(BindingRow, TeamBinding)>> {
     let closed = table::item_names(tx, &c.space, CLOSED).await?;
     if closed.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let stored = bindings::of_space(tx, &c.space).await?.into_iter();
+    let read = stored.filter_map(|row| serde_json::from_str::<TeamBinding>(&row.binding).ok().map(|binding| (row, binding)));
+    let is_hidden = |binding: &TeamBinding| binding.inner_space.as_ref().is_some_and(|id| closed.contains(&closed_item(id)));
+    Ok(read.filter(|(_, binding)| is_hidden(binding)).collect())
+}
+
+/// Teams that are bound in an inner space that is closed to the agent's key: what is stored of them is not gone because the
+/// agent does not name it.
+pub(super) async fn hidden_teams(tx: &mut Tx, c: &Peer) -> Result<BTreeSet<String>> {
+    Ok(hidden(tx, c).await?.into_iter().map(|(row, _)| row.team_id).collect())
+}
+
+/// Adds the bindings of such teams that the agent does not name. They stay managed: a later agent has to know of them.
+pub(super) async fn keep_hidden(tx: &mut Tx, c: &Peer, rows: &mut Vec<BindingRow>) -> Result<()> {
     let named: BTreeSet<_> = rows.iter().map(|row| (row.team_id.clone(), row.group_key.clone())).collect();
-    for mut row in bindings::of_space(tx, &c.space).await? {
-        let Ok(mut binding) = serde_json::from_str::<TeamBinding>(&row.binding) else { continue };
-        let hidden = binding.inner_space.as_ref().is_some_and(|id| closed.contains(&closed_item(id)));
-        if hidden && !named.contains(&(row.team_id.clone(), row.group_key.clone())) {
+    for (mut row, mut binding) in hidden(tx, c).await? {
+        if !named.contains(&(row.team_id.clone(), row.group_key.clone())) {
             binding.message = Some("the inner space is closed to the agent's key: the team stays as it is".into());
             row.binding = json!(binding).to_string();
             rows.push(row);

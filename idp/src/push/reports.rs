@@ -352,7 +352,8 @@ async fn put_sweeps(tx: &mut Tx, c: &Peer, list: &[SweepCandidate], now: Timesta
         let text = json!(SweepCandidate { people, ..sweep.clone() }).to_string();
         adoption::put_sweep(tx, &c.space, &sweep.team, &text, keep, now).await?;
     }
-    for (team, row) in old {
+    let hidden = if old.is_empty() { BTreeSet::new() } else { closed::hidden_teams(tx, c).await? };
+    for (team, row) in old.into_iter().filter(|(team, _)| !hidden.contains(team)) {
         marked |= row.confirmed_at.is_some();
         adoption::remove_sweep(tx, &c.space, &team).await?;
     }

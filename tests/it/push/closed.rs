@@ -1,8 +1,9 @@
 //! Inner spaces that are closed to an agent's key: what is stored of them, and what stays although no report names it.
 
 use super::support::*;
-use odcm::accounts::agent_status;
-use odcm_wire::latest::{InnerSpace, ReportKind, Section, TeamBinding};
+use odcm::accounts::{agent_status, agents};
+use odcm_wire::latest::{Body, Inheritance, InnerSpace, ReportKind, Section, SweepCandidate, TeamBinding};
+use std::collections::{BTreeMap, BTreeSet};
 
 fn binding(mars: &Mars, team: &str, space: &str) -> TeamBinding {
     TeamBinding {
@@ -60,4 +61,48 @@ async fn closed_inner_spaces_are_listed_and_what_is_bound_there_is_not_gone() {
     // Open again, and the team was deleted meanwhile.
     let (items, bindings) = closed(&mut session, vec![], both[..1].to_vec()).await;
     assert_eq!((items.len(), bindings.len()), (0, 1), "{bindings:?}");
+}
+
+#[tokio::test]
+async fn sweeps_of_a_closed_inner_space_keep_their_confirmation() {
+    let (server, mars) = Server::with_mars(|_| {}).await;
+    let mut session = mars.agent.connect(&server).await;
+    let sweep =
+        |team: &str| SweepCandidate { team: team.into(), team_name: team.into(), people: [mars.person.to_string()].into() };
+    tell(&mut session, vec![], vec![binding(&mars, "Teams-1", "Spaces-1"), binding(&mars, "Teams-2", "Spaces-2")]).await;
+    report(&mut session, ReportKind::Sweeps { sweeps: vec![sweep("Teams-1"), sweep("Teams-2")] }).await;
+    settled(&server, &mars.space, &mut session).await;
+    for team in ["Teams-1", "Teams-2"] {
+        let seen = BTreeSet::from([mars.person.to_string()]);
+        agents::confirm_sweep(server.deps(), &admin(), &mars.space, team, &seen).await.unwrap();
+    }
+    // The agent sees no team in the closed one, and used the other confirmation up.
+    let kept = async |session: &mut Session, closed: Vec<InnerSpace>, bindings: Vec<TeamBinding>| {
+        tell(session, closed, bindings).await;
+        report(session, ReportKind::Sweeps { sweeps: vec![] }).await;
+        settled(&server, &mars.space, session).await;
+        odcm::storage::adoption::confirmed_sweeps(&mut &server.deps().db, &mars.space).await.unwrap()
+    };
+    let here = vec![binding(&mars, "Teams-1", "Spaces-1")];
+    assert_eq!(kept(&mut session, vec![inner("Spaces-2", "Second")], here.clone()).await, ["Teams-2"]);
+    assert_eq!(kept(&mut session, vec![], here).await, [] as [&str; 0], "open again, and done");
+}
+
+#[tokio::test]
+async fn an_agent_enrolled_anew_inherits_what_is_bound_in_a_closed_inner_space() {
+    let (server, mars) = Server::with_mars(|_| {}).await;
+    let mut session = mars.agent.connect(&server).await;
+    tell(&mut session, vec![], vec![binding(&mars, "Teams-1", "Spaces-1"), binding(&mars, "Teams-2", "Spaces-2")]).await;
+    let sweep = SweepCandidate { team: "Teams-2".into(), team_name: "There".into(), people: [mars.person.to_string()].into() };
+    report(&mut session, ReportKind::Sweeps { sweeps: vec![sweep] }).await;
+    tell(&mut session, vec![inner("Spaces-2", "Second")], vec![binding(&mars, "Teams-1", "Spaces-1")]).await;
+    report(&mut session, ReportKind::Sweeps { sweeps: vec![] }).await;
+    settled(&server, &mars.space, &mut session).await;
+    drop(session);
+    let next = server.enrol(&mars.space, "installation-mars").await;
+    let signed = next.connect(&server).await.document(Section::Access).await;
+    let Body::AccessSnapshot { inheritance: Inheritance { teams, .. }, .. } = next.open(&signed).body else { panic!() };
+    let left: BTreeMap<_, _> = teams.iter().map(|(id, team)| (id.as_str(), (&team.groups, team.unswept.len()))).collect();
+    let group = BTreeSet::from([mars.group.to_string()]);
+    assert_eq!(left, BTreeMap::from([("Teams-1", (&group, 0)), ("Teams-2", (&group, 1))]));
 }
