@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// Closed inner spaces that are stored.
 const MAX_CLOSED: usize = 1000;
+/// Bindings of a Space that are stored: as many as an agent tells at once.
+const MAX_BINDINGS: usize = 20_000;
 
 /// The stored bindings of teams in inner spaces that are closed to the agent's key.
 async fn hidden(tx: &mut Tx, c: &Peer) -> Result<Vec<(BindingRow, TeamBinding)>> {
@@ -42,6 +44,12 @@ pub(super) async fn keep_hidden(tx: &mut Tx, c: &Peer, rows: &mut Vec<BindingRow
             row.binding = json!(binding).to_string();
             rows.push(row);
         }
+    }
+    if rows.len() > MAX_BINDINGS {
+        // What the agent names now goes first.
+        tracing::warn!(space = %c.space, dropped = rows.len() - MAX_BINDINGS, "the Space has too many bindings; the rest is not stored");
+        c.deps.metrics.count("odcm_agent_messages_refused_total", &[("why", "bindings")]);
+        rows.truncate(MAX_BINDINGS);
     }
     Ok(())
 }

@@ -106,3 +106,22 @@ async fn an_agent_enrolled_anew_inherits_what_is_bound_in_a_closed_inner_space()
     let group = BTreeSet::from([mars.group.to_string()]);
     assert_eq!(left, BTreeMap::from([("Teams-1", (&group, 0)), ("Teams-2", (&group, 1))]));
 }
+
+#[tokio::test]
+async fn the_bindings_of_closed_inner_spaces_are_bounded() {
+    let (server, mars) = Server::with_mars(|_| {}).await;
+    let mut session = mars.agent.connect(&server).await;
+    tell(&mut session, vec![inner("Spaces-2", "Second")], vec![]).await;
+    settled(&server, &mars.space, &mut session).await;
+    let text = serde_json::to_string(&binding(&mars, "Teams", "Spaces-2")).unwrap();
+    let fill = query!(
+        "INSERT INTO team_binding (space_id, team_id, group_key, binding, reported_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT $1, 'Teams-' || i, 'g', $2, 0 FROM n"
+    );
+    server.deps().db.exec(fill, &[&mars.space, &text]).await.unwrap();
+    let fresh = (0..500).map(|n| binding(&mars, &format!("Fresh-{n}"), "Spaces-2")).collect();
+    report(&mut session, ReportKind::Bindings { bindings: fresh }).await;
+    settled(&server, &mars.space, &mut session).await;
+    let stored = odcm::storage::bindings::of_space(&mut &server.deps().db, &mars.space).await.unwrap();
+    assert_eq!(stored.len(), 20_000);
+    assert_eq!(stored.iter().filter(|row| row.team_id.starts_with("Fresh-")).count(), 500, "what is reported goes first");
+}
