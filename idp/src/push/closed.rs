@@ -10,7 +10,7 @@ use crate::storage::bindings::{self, BindingRow};
 use crate::storage::reports::{self as table, ItemRow};
 use odcm_wire::latest::{InnerSpace, TeamBinding};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Closed inner spaces that are stored.
 const MAX_CLOSED: usize = 1000;
@@ -60,7 +60,8 @@ fn closed_item(inner_space: &str) -> String {
 
 /// Stores which they are now.
 pub(super) async fn put(tx: &mut Tx, c: &Peer, list: &[InnerSpace]) -> Result<()> {
-    let mut before = table::item_names(tx, &c.space, CLOSED).await?;
+    let mut before: BTreeMap<_, _> =
+        table::section_items(tx, &c.space, CLOSED).await?.into_iter().map(|row| (row.item.clone(), row)).collect();
     for space in list.iter().take(MAX_CLOSED) {
         if space.id.is_empty()
             || [&space.id, &space.name].into_iter().any(|t| t.len() > MAX_NAME || t.chars().any(char::is_control))
@@ -69,22 +70,24 @@ pub(super) async fn put(tx: &mut Tx, c: &Peer, list: &[InnerSpace]) -> Result<()
             continue;
         }
         let item = closed_item(&space.id);
-        // Since when it is closed stays.
-        if before.remove(&item) {
+        let name = if space.name.is_empty() { &space.id } else { &space.name };
+        let message = Some(format!("The agent's key may not see the teams of the inner space {name}. Nothing is changed there."));
+        let known = before.remove(&item);
+        if known.as_ref().is_some_and(|row| row.message == message) {
             continue;
         }
-        let name = if space.name.is_empty() { &space.id } else { &space.name };
         let row = ItemRow {
             section: CLOSED.into(),
             item,
             state: "closed".into(),
-            message: Some(format!("The agent's key may not see the teams of the inner space {name}. Nothing is changed there.")),
+            message,
             residual: "[]".into(),
-            updated_at: c.deps.clock.now(),
+            // Since when it is closed stays.
+            updated_at: known.map_or_else(|| c.deps.clock.now(), |row| row.updated_at),
         };
         table::put_item(tx, &c.space, &row).await?;
     }
-    for item in before {
+    for item in before.into_keys() {
         table::remove_item(tx, &c.space, CLOSED, &item).await?;
     }
     Ok(())

@@ -78,6 +78,20 @@ pub async fn with_residual<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str)
     Ok(rows.into_iter().map(|(item,)| item).collect())
 }
 
+/// The stored items of a section.
+///
+/// # Errors
+/// Any storage error.
+pub async fn section_items<Q: Rowish>(q: &mut Q, space: &SpaceId, section: &str) -> Result<Vec<ItemRow>> {
+    q.all(
+        sql!(
+            "SELECT section, item, state, message, residual, updated_at FROM item_state WHERE space_id = $1 AND section = $2 ORDER BY item"
+        ),
+        &[space, &section],
+    )
+    .await
+}
+
 /// Names of the stored items of a section.
 ///
 /// # Errors

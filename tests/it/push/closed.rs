@@ -64,6 +64,24 @@ async fn closed_inner_spaces_are_listed_and_what_is_bound_there_is_not_gone() {
 }
 
 #[tokio::test]
+async fn the_sentence_about_a_closed_inner_space_follows_its_name() {
+    let (server, mars) = Server::with_mars(|_| {}).await;
+    let mut session = mars.agent.connect(&server).await;
+    let told = async |session: &mut Session, name: &str| {
+        tell(session, vec![inner("Spaces-2", name)], vec![]).await;
+        settled(&server, &mars.space, session).await;
+        let items = agent_status::items(server.deps(), &admin(), &mars.space).await.unwrap();
+        let [item] = items.as_slice() else { panic!("{items:?}") };
+        (item.message.clone().unwrap(), item.at)
+    };
+    let (before, since) = told(&mut session, "Second").await;
+    server.deps.hand.advance_ms(60_000);
+    let (after, still) = told(&mut session, "Orbit").await;
+    assert!(before.contains("Second") && after.contains("Orbit"), "{before} {after}");
+    assert_eq!(since, still, "since when it is closed stays");
+}
+
+#[tokio::test]
 async fn sweeps_of_a_closed_inner_space_keep_their_confirmation() {
     let (server, mars) = Server::with_mars(|_| {}).await;
     let mut session = mars.agent.connect(&server).await;
