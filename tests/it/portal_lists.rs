@@ -179,6 +179,35 @@ async fn a_fleet_is_counted_whole_and_found_by_name() {
 }
 
 #[tokio::test]
+async fn however_many_inner_spaces_are_closed_failures_are_shown_and_the_other_way_round() {
+    let w = world(deps().await).await;
+    let now = w.deps.clock.now();
+    let item = |section: &str, item: String, state: &str| storage::reports::ItemRow {
+        section: section.into(),
+        item,
+        state: state.into(),
+        message: None,
+        residual: "[]".into(),
+        updated_at: now,
+    };
+    let closed = (0..130).map(|n| item("inner_spaces", format!("inner-space/Spaces-{n:03}"), "closed"));
+    let failed = (0..130).map(|n| item("access", format!("team/Teams-{n:03}"), "failed"));
+    let rows: Vec<_> = closed.chain(failed).collect();
+    let stored: storage::Result<()> = odcm::run_tx!(w.deps.db, "test.items", |tx| {
+        for row in &rows {
+            storage::reports::put_item(tx, &w.mars, row).await?;
+        }
+        Ok(())
+    });
+    stored.unwrap();
+    let mut ada = w.signed_in("ada").await;
+    let page = ada.get(&format!("/admin/spaces/{}", w.mars)).await;
+    let count = |text: &str| page.text.matches(text).count();
+    assert!(says(&page, "inner-space/Spaces-000") && says(&page, "team/Teams-000"), "{}", page.text);
+    assert!(count("<code>inner-space/") <= 100 && count("<code>team/") <= 100, "{}", page.text);
+}
+
+#[tokio::test]
 async fn decisions_are_on_pages_and_the_open_ones_can_be_seen_alone() {
     let w = world(deps().await).await;
     let (people, _) = crowd(&w, 40).await;

@@ -166,15 +166,20 @@ pub(super) struct SpacePage {
     live: SpaceLive,
 }
 
+/// Items of a kind on the page.
+const SHOWN: i64 = 100;
+
 async fn read(desk: &Desk, space: &Space) -> Result<SpaceLive, Fault> {
     let (deps, actor) = (&desk.deps, desk.actor());
     let status: SpaceStatus = agent_status::status(deps, actor, &space.id).await?;
-    // closed inner spaces first, however many items failed
+    // closed inner spaces first; neither list hides the other, however long it is
     let begin = (agent_status::CLOSED_SPACES.to_owned(), String::new());
-    let mut items = agent_status::items_page(deps, actor, &space.id, Some(&begin), 100).await?.items;
+    let mut items = agent_status::items_page(deps, actor, &space.id, Some(&begin), SHOWN).await?.items;
     items.retain(|item| item.section == agent_status::CLOSED_SPACES);
-    let others = agent_status::items(deps, actor, &space.id).await?;
-    items.extend(others.into_iter().filter(|item| item.section != agent_status::CLOSED_SPACES));
+    let mut others = agent_status::items(deps, actor, &space.id).await?;
+    others.retain(|item| item.section != agent_status::CLOSED_SPACES);
+    others.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
+    items.extend(others);
     let events = agent_status::events(deps, actor, &space.id, 8).await?;
     Ok(SpaceLive {
         head: head(desk, space, "status").await?,
@@ -186,7 +191,7 @@ async fn read(desk: &Desk, space: &Space) -> Result<SpaceLive, Fault> {
         secret_wanted: status.secret.wanted,
         secret_made: status.secret.made,
         secret_proven_at: status.secret.proven_at,
-        items: items.into_iter().take(100).map(|item| ItemView::new(item, desk)).collect(),
+        items: items.into_iter().map(|item| ItemView::new(item, desk)).collect(),
         events: super::space_events::EventView::read(desk, events).await?,
     })
 }
