@@ -4,13 +4,14 @@
 use crate::portal_world::{World, says, system, world};
 use crate::visitor::Visitor;
 use axum::http::StatusCode;
-use odcm::accounts::access::admits_client;
-use odcm::accounts::clients::{NewClient, create};
+use odcm::accounts::clients::{EditClient, NewClient, create, edit};
+use odcm::accounts::{self, access::admits_client};
 use odcm::core::client::{ClientKind, ClientSettings};
 use odcm::core::ids::{ClientId, GroupId, PersonId};
 use odcm::storage::groups::{self, Group, GroupKind};
 use odcm::storage::{self, clients};
 use odcm::testing::deps;
+use std::collections::BTreeSet;
 
 async fn groups_of(w: &World) -> Vec<GroupId> {
     clients::groups(&mut &w.deps.db, &wiki()).await.unwrap()
@@ -33,12 +34,13 @@ async fn client(w: &World, name: &str, id: &ClientId, only: &[&GroupId]) {
 }
 
 /// Groups that are sorted before all others.
-async fn crowd(w: &World, count: usize) {
+async fn crowd(w: &World, count: usize) -> Vec<GroupId> {
     let now = w.deps.clock.now();
+    let ids: Vec<GroupId> = (0..count).map(|_| GroupId::from_uuid(w.deps.entropy.id(now))).collect();
     let made: storage::Result<()> = odcm::run_tx!(w.deps.db, "test.crowd", |tx| {
-        for n in 0..count {
+        for (n, id) in ids.iter().enumerate() {
             let name = format!("a crowd {n:04}");
-            let id = GroupId::from_uuid(w.deps.entropy.id(now));
+            let id = id.clone();
             let (kind, description) = (GroupKind::Local, String::new());
             let group = Group { id, kind, name: name.clone(), description, created_at: now, updated_at: now, version: 1 };
             groups::insert(tx, &group, &name).await?;
@@ -46,6 +48,7 @@ async fn crowd(w: &World, count: usize) {
         Ok(())
     });
     made.unwrap();
+    ids
 }
 
 async fn rename(ada: &mut Visitor, name: &str) {
@@ -123,6 +126,33 @@ async fn opening_a_client_is_said_and_asked() {
     assert!(says(&ask, "gains") && says(&ask, "Bob Specialist"), "{}", ask.text);
     let page = ada.submit(&ask, "/enable", &[]).await;
     assert!(says(&page, "Disable") && groups_of(&w).await == [w.developers.clone()]);
+}
+
+#[tokio::test]
+async fn a_client_is_restricted_to_so_many_groups_and_no_more() {
+    let w = world(deps().await).await;
+    let many = crowd(&w, 101).await;
+    let of = |count: usize| many.iter().take(count).cloned().collect::<BTreeSet<_>>();
+    let refused = |error: accounts::Error| match error {
+        accounts::Error::Refused(refusal) => (refusal.code, refusal.field),
+        other => panic!("{other}"),
+    };
+    let kind = ClientKind::Confidential;
+    let settings = ClientSettings::for_application(&kind, vec!["https://wiki.example.com/cb".into()]);
+    let new =
+        |groups| NewClient { id: Some(wiki()), kind: kind.clone(), name: "Wiki".into(), settings: settings.clone(), groups };
+    let error = create(&w.deps, &system(), new(of(101))).await.err().expect("too many");
+    assert_eq!(refused(error), ("client.groups", Some("groups")));
+    create(&w.deps, &system(), new(of(100))).await.unwrap();
+    let more = EditClient { groups: Some(of(101)), ..EditClient::default() };
+    assert_eq!(refused(edit(&w.deps, &system(), &wiki(), None, more).await.unwrap_err()), ("client.groups", Some("groups")));
+    assert_eq!(groups_of(&w).await.len(), 100);
+    // in the portal it is said beside what was picked
+    let mut ada = w.signed_in("ada").await;
+    let ask = ada.get(&format!("/admin/clients/wiki/groups/check?who=group:{}", w.developers)).await;
+    let (who, version) = (ask.input("who"), ask.input("version"));
+    let page = ada.submit(&ask, "/groups/add", &[("who", &who), ("version", &version)]).await;
+    assert!(says(&page, "at most 100 groups"), "{}", page.text);
 }
 
 #[tokio::test]

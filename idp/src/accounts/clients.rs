@@ -4,7 +4,7 @@
 use super::desk::record;
 use super::{Error, Result, access};
 use crate::core::change::Change;
-use crate::core::client::{Client, ClientKind, ClientSettings};
+use crate::core::client::{Client, ClientKind, ClientSettings, MAX_GROUPS};
 use crate::core::ids::{ClientId, GroupId, SpaceId};
 use crate::core::policy::{Act, Actor};
 use crate::core::{Refusal, Timestamp};
@@ -67,6 +67,7 @@ pub async fn create(deps: &Deps, actor: &Actor, new: NewClient) -> Result<Create
         return Err(Refusal::invalid("kind", "client.invalid", "The client of a Space comes with its enlistment.").into());
     }
     new.settings.validate(&new.kind)?;
+    few_enough(&new.groups, 0)?;
     let now = deps.clock.now();
     let id = match new.id {
         Some(id) => id,
@@ -91,6 +92,15 @@ pub async fn create(deps: &Deps, actor: &Actor, new: NewClient) -> Result<Create
     });
     done?;
     Ok(CreatedClient { client, secret })
+}
+
+/// A restriction has a bounded number of groups; one that has more already may lose some.
+fn few_enough(groups: &BTreeSet<GroupId>, before: usize) -> Result<()> {
+    if groups.len() <= MAX_GROUPS.max(before) {
+        return Ok(());
+    }
+    let text = format!("A client is restricted to at most {MAX_GROUPS} groups. Put groups into one, and name that.");
+    Err(Refusal::invalid("groups", "client.groups", text).into())
 }
 
 async fn set_groups(tx: &mut Tx, id: &ClientId, groups: &BTreeSet<GroupId>) -> Result<()> {
@@ -152,6 +162,7 @@ pub async fn edit(deps: &Deps, actor: &Actor, id: &ClientId, version: Option<i64
         client.version += 1;
         let groups = match &edit.groups {
             Some(new) => {
+                few_enough(new, groups.len())?;
                 set_groups(tx, id, new).await?;
                 new.clone()
             }
