@@ -262,6 +262,21 @@ async fn an_inner_space_that_is_closed_to_the_key_is_told_and_hides_nothing_else
     }
 }
 
+/// A server that answers 404 instead of a refusal: while it lists the inner space, that is not deleted.
+#[tokio::test]
+async fn an_inner_space_that_is_not_found_is_closed_while_it_is_listed() {
+    let hands = Hands::start(Version::OLDEST, Switches { scope_flags_ignored: true, ..strict() }).await;
+    let hidden = second_space(&hands).await;
+    hands.standin.fault_on(Fault::Status(404), &format!("/api/{hidden}"), None, None);
+    let closed = async || hands.adapter.teams().await.unwrap().closed.into_iter().map(|space| space.id).collect::<Vec<_>>();
+    assert_eq!(closed().await, [hidden.as_str()]);
+    // Deleted while the adapter still remembers the list: it is read anew.
+    hands.standin.edit(|state| {
+        state.documents.get_mut("spaces").unwrap().remove(&hidden).unwrap();
+    });
+    assert_eq!(closed().await, [] as [&str; 0]);
+}
+
 /// Whoever administers another inner space is an administrator, also on a server that ignores `spaces=all`.
 #[tokio::test]
 async fn administrators_of_other_inner_spaces_are_known_whatever_the_server_makes_of_the_flags() {

@@ -31,6 +31,7 @@ impl OctopusAdapter {
     async fn add_missing_spaces(&self, api: &Api<'_>, root: &Root, teams: &mut Vec<Value>) -> Result<Vec<InnerSpace>> {
         let seen: BTreeSet<String> = teams.iter().map(|team| optional(team, "SpaceId")).collect();
         let mut closed = Vec::new();
+        let mut reread = None;
         for space in self.inner_spaces(api, root).await?.iter().filter(|space| !seen.contains(&space.id)) {
             let found = match self.list_of_space(api, root, &space.id, "Teams").await {
                 Ok(found) => found.unwrap_or_default(),
@@ -38,8 +39,17 @@ impl OctopusAdapter {
                     tracing::debug!(space = space.id, %cause, "the teams of an inner space are closed to the key");
                     Vec::new()
                 }
-                // Deleted since the inner spaces were listed.
-                Err(AdapterError::NotFound(_)) => continue,
+                // Deleted since the inner spaces were listed, or a refusal in other words.
+                Err(AdapterError::NotFound(_)) => {
+                    let now = match &reread {
+                        Some(now) => now,
+                        None => reread.insert(self.read_inner_spaces(api, root).await?),
+                    };
+                    if !now.iter().any(|listed| listed.id == space.id) {
+                        continue;
+                    }
+                    Vec::new()
+                }
                 Err(error) => return Err(error),
             };
             if !found.iter().any(|team| optional(team, "SpaceId") == space.id) {
@@ -64,11 +74,15 @@ impl OctopusAdapter {
 
     /// The inner spaces that the key may see; none on a server that has no inner spaces.
     pub(super) async fn inner_spaces(&self, api: &Api<'_>, root: &Root) -> Result<Arc<Vec<InnerSpace>>> {
-        let Some(template) = root.link("Spaces") else { return Ok(Arc::default()) };
         let known = fresh(&self.cache().spaces);
-        if let Some(known) = known {
-            return Ok(known);
+        match known {
+            Some(known) => Ok(known),
+            None => self.read_inner_spaces(api, root).await,
         }
+    }
+
+    async fn read_inner_spaces(&self, api: &Api<'_>, root: &Root) -> Result<Arc<Vec<InnerSpace>>> {
+        let Some(template) = root.link("Spaces") else { return Ok(Arc::default()) };
         let spaces = paging::all(api, &expand(template, &[("take", TAKE)])?).await?;
         let named = spaces.iter().map(|space| InnerSpace { id: optional(space, "Id"), name: optional(space, "Name") });
         let found: Arc<Vec<InnerSpace>> = Arc::new(named.filter(|space| is_id(&space.id)).collect());
