@@ -57,6 +57,7 @@ async fn a_server_that_behaves_otherwise_conforms() {
         csrf_refusal_is_403: !usual.csrf_refusal_is_403,
         expired_sign_in_is_400: !usual.expired_sign_in_is_400,
         teams_by_space_address: !usual.teams_by_space_address,
+        scoped_roles_omit_system: !usual.scoped_roles_omit_system,
         generic_name: "Company sign-in".into(),
         ..strict()
     };
@@ -275,6 +276,40 @@ async fn an_inner_space_that_is_not_found_is_closed_while_it_is_listed() {
         state.documents.get_mut("spaces").unwrap().remove(&hidden).unwrap();
     });
     assert_eq!(closed().await, [] as [&str; 0]);
+}
+
+/// A server whose list of scoped roles leaves out the system: its teams name their own, also when one is read by itself.
+#[tokio::test]
+async fn administrators_of_the_system_are_known_though_the_list_of_roles_omits_them() {
+    let hands = Hands::start(Version::OLDEST, Switches { scoped_roles_omit_system: true, ..strict() }).await;
+    hands.standin.edit(|state| {
+        let system_permissions = vec!["UserEdit".to_owned()];
+        let role = UserRole { id: "UserRoles-9".into(), name: "Helper".into(), system_permissions, ..UserRole::default() };
+        state.user_roles.insert(role.id.clone(), role);
+    });
+    let mut helpers = Vec::new();
+    for name in ["Helpers", "Others"] {
+        let team = hands.create_team(name, &[], "group-1").await;
+        let role = json!({"UserRoleId": "UserRoles-9", "TeamId": team});
+        let (status, answer) = hands.call("POST", "/api/scopeduserroles", Some(role)).await;
+        assert_eq!(status, 201, "{answer}");
+        helpers.push(team);
+    }
+    let plain = hands.create_team("Developers", &[], "group-2").await;
+    let adapter = hands.fresh_adapter();
+    // One by one, with nothing remembered: what one team says is not taken for what all of them say.
+    for team in &helpers {
+        assert!(adapter.team(team).await.unwrap().unwrap().administrative, "{team}");
+    }
+    assert!(!adapter.team(&plain).await.unwrap().unwrap().administrative);
+    let listed: Vec<_> = adapter.teams().await.unwrap().seen.into_iter().filter(|team| team.administrative).collect();
+    assert!(helpers.iter().all(|id| listed.iter().any(|team| team.id == *id)), "{listed:?}");
+    assert!(!listed.iter().any(|team| team.id == plain), "{listed:?}");
+    let bob = hands.adapter.create_account(&bob()).await.unwrap();
+    let join = MemberChange { add: [bob.id].into(), ..MemberChange::default() };
+    for _ in ["written", "as it is"] {
+        assert!(hands.fresh_adapter().change_members(&helpers[0], &join).await.unwrap().administrative);
+    }
 }
 
 /// Whoever administers another inner space is an administrator, also on a server that ignores `spaces=all`.

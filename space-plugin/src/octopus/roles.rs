@@ -131,12 +131,32 @@ impl OctopusAdapter {
             return Ok(known);
         }
         let mut found = Administrators::clone(&known);
-        for team in teams.iter().filter(|team| optional(team, "SpaceId").is_empty() && !known.include(team)) {
-            let Some(address) = link(team, "ScopedUserRoles") else { continue };
-            found.add(&paging::all(api, &expand(address, &[("take", TAKE)])?).await?);
+        for team in teams {
+            self.ask_team(api, team, &mut found).await?;
         }
         found.system = true;
         Ok(self.keep(found))
+    }
+
+    /// The same for one team. It is not kept: of the other teams of the system nothing is known by it.
+    pub(super) async fn administrators_for(&self, api: &Api<'_>, team: &Value) -> Result<Arc<Administrators>> {
+        let known = self.administrators(api).await?;
+        if known.system {
+            return Ok(known);
+        }
+        let mut found = Administrators::clone(&known);
+        self.ask_team(api, team, &mut found).await?;
+        Ok(Arc::new(found))
+    }
+
+    /// Adds the roles that a team of the system says it has, unless it is known for an administrators' team already.
+    async fn ask_team(&self, api: &Api<'_>, team: &Value, found: &mut Administrators) -> Result<()> {
+        if !optional(team, "SpaceId").is_empty() || found.include(team) {
+            return Ok(());
+        }
+        let Some(address) = link(team, "ScopedUserRoles") else { return Ok(()) };
+        found.add(&paging::all(api, &expand(address, &[("take", TAKE)])?).await?);
+        Ok(())
     }
 }
 

@@ -125,7 +125,7 @@ impl OctopusAdapter {
 
     pub(super) async fn read_team(&self, api: &Api<'_>, id: &str) -> Result<Option<Team>> {
         let Some(found) = self.read_team_document(api, id).await? else { return Ok(None) };
-        team(&found, &*self.administrators(api).await?).map(Some)
+        team(&found, &*self.administrators_for(api, &found).await?).map(Some)
     }
 
     pub(super) async fn write_members(&self, api: &Api<'_>, id: &str, change: &MemberChange) -> Result<Team> {
@@ -137,7 +137,7 @@ impl OctopusAdapter {
         let mut after = before.clone();
         edit(&mut after, change)?;
         if after == before {
-            return team(&before, &*self.administrators(api).await?);
+            return team(&before, &*self.administrators_for(api, &before).await?);
         }
         let address = match link(&before, "Self") {
             Some(address) => address.to_owned(),
@@ -145,7 +145,7 @@ impl OctopusAdapter {
         };
         api.put(&address, &after).await?;
         let seen = self.read_team_document(api, id).await?.ok_or_else(unknown)?;
-        let seen = team(&seen, &*self.administrators(api).await?)?;
+        let seen = team(&seen, &*self.administrators_for(api, &seen).await?)?;
         held(&seen, change)?;
         Ok(seen)
     }

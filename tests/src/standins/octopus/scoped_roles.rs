@@ -57,7 +57,9 @@ async fn list(req: Req) -> ApiResult {
     let state = req.app.read();
     req.need_somewhere(&state, "TeamView")?;
     let scope = Scope::of(&req, List::Roles);
-    let shown = |scoped: &&ScopedUserRole| scope.holds(scoped.space_id.as_deref()) && sees(&req, &state, scoped);
+    let omitted = req.app.switches().scoped_roles_omit_system;
+    let listed = |space: Option<&str>| scope.holds(space) && !(omitted && space.is_none());
+    let shown = |scoped: &&ScopedUserRole| listed(scoped.space_id.as_deref()) && sees(&req, &state, scoped);
     let roles = paging::select(&req, state.scoped_roles.values().filter(shown).map(full).collect());
     paging::page(&req, "ScopedUserRole", &format!("{}/scopeduserroles", req.base()), super::root::SCOPED_ROLES, roles)
 }

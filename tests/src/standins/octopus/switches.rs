@@ -26,6 +26,8 @@ pub struct Switches {
     /// Lists of teams and of scoped roles ignore `spaces` and `includeSystem`, which the newest reference does not name: without a space in
     /// the address they show what the system and the default space have, with one what that space has.
     pub scope_flags_ignored: bool,
+    /// Lists of scoped roles leave out those that are given in the system; each team still names its own.
+    pub scoped_roles_omit_system: bool,
     /// `GET /teams/{id}` finds system teams and those of the default space only; the teams of other spaces live below
     /// the address of their space, as their `Self` link says.
     pub teams_by_space_address: bool,
@@ -64,6 +66,7 @@ impl Default for Switches {
             mixed_lists_default_to_all: false,
             membership_lists_default_to_all: true,
             scope_flags_ignored: false,
+            scoped_roles_omit_system: false,
             teams_by_space_address: false,
             unknown_members_dropped: false,
             identity_metadata_enabled_only: false,
@@ -81,7 +84,7 @@ impl Default for Switches {
 
 impl Switches {
     /// Names of the switches that are on or off, for the command line and the documents.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 19] = [
         "disable_ends_sessions",
         "admin_may_delete_human_keys",
         "put_without_identities_clears",
@@ -91,6 +94,7 @@ impl Switches {
         "mixed_lists_default_to_all",
         "membership_lists_default_to_all",
         "scope_flags_ignored",
+        "scoped_roles_omit_system",
         "teams_by_space_address",
         "unknown_members_dropped",
         "identity_metadata_enabled_only",
@@ -113,6 +117,7 @@ impl Switches {
             "mixed_lists_default_to_all" => &mut self.mixed_lists_default_to_all,
             "membership_lists_default_to_all" => &mut self.membership_lists_default_to_all,
             "scope_flags_ignored" => &mut self.scope_flags_ignored,
+            "scoped_roles_omit_system" => &mut self.scoped_roles_omit_system,
             "teams_by_space_address" => &mut self.teams_by_space_address,
             "unknown_members_dropped" => &mut self.unknown_members_dropped,
             "identity_metadata_enabled_only" => &mut self.identity_metadata_enabled_only,
