@@ -125,8 +125,9 @@ impl Engine {
         // Before the bindings: those of a closed inner space still stand, although they are not among them.
         if changed(&mut told.sent.closed, &told.closed) {
             reports.push(ReportKind::ClosedSpaces { spaces: told.closed.clone() });
-            // What stood there may be gone when it opens again.
+            // What stood there, and waited for a confirmation, may be gone when it opens again.
             told.sent.bindings = None;
+            told.sent.sweeps = None;
         }
         if changed(&mut told.sent.bindings, &told.bindings) {
             reports.push(ReportKind::Bindings { bindings: told.bindings.clone() });
