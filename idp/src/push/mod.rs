@@ -21,6 +21,7 @@ mod routes;
 mod secret;
 mod seen;
 mod state;
+mod sweeps;
 mod sync;
 mod throttle;
 

@@ -2,7 +2,7 @@
 //! nothing to do with the Space is not taken from its agent (rules A10).
 
 use super::connection::{Connection, End, Peer};
-use super::{Result, closed, events, receive};
+use super::{Result, closed, events, receive, sweeps};
 use crate::core::Timestamp;
 use crate::core::ids::PersonId;
 use crate::core::text::fold;
@@ -11,10 +11,10 @@ use crate::storage::bindings::{self, BindingRow};
 use crate::storage::links::{self, LinkRow};
 use crate::storage::reports::{self as table, ItemRow};
 use crate::storage::sections::{self, SectionRow};
-use crate::storage::{Tx, adoption, agents, documents, marks};
+use crate::storage::{Tx, adoption, agents, documents};
 use odcm_wire::latest::{
     AccessState, AccountLink, AdoptionCandidate, Body, Document, Drift, ItemResult, ItemState, Report, ReportKind, Section, Seen,
-    SweepCandidate, TeamBinding,
+    TeamBinding,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +72,7 @@ async fn store(c: &Peer, report: &Report) -> Result<Done> {
         match &report.what {
             ReportKind::Bindings { bindings } => put_bindings(tx, c, bindings, now).await?,
             ReportKind::Candidates { candidates } => put_candidates(tx, c, candidates, now).await?,
-            ReportKind::Sweeps { sweeps } => marked = put_sweeps(tx, c, sweeps, now).await?,
+            ReportKind::Sweeps { sweeps: list } => marked = sweeps::put(tx, c, list, now).await?,
             ReportKind::Links { links } => put_links(tx, c, links).await?,
             ReportKind::Items { items } => put_items(tx, c, items).await?,
             ReportKind::ClosedSpaces { spaces } => closed::put(tx, c, spaces).await?,
@@ -91,7 +91,7 @@ async fn store(c: &Peer, report: &Report) -> Result<Done> {
 }
 
 /// The people whom this Space may talk about: those it was told of, those it is linked to.
-struct Known {
+pub(super) struct Known {
     links: BTreeMap<PersonId, LinkRow>,
     people: BTreeSet<PersonId>,
     /// People of whom the Space was told and who are not wanted there any more: an account may have been made before the
@@ -100,7 +100,7 @@ struct Known {
 }
 
 impl Known {
-    async fn load(tx: &mut Tx, c: &Peer) -> Result<Self> {
+    pub(super) async fn load(tx: &mut Tx, c: &Peer) -> Result<Self> {
         let links = links::of_space(tx, &c.space, "", i64::MAX).await?;
         let links = links.into_iter().map(|l| (l.person_id.clone(), l)).collect();
         let state = sections::find(tx, &c.space, Section::Access.as_str()).await?.map(|row| row.state);
@@ -108,7 +108,7 @@ impl Known {
     }
 
     /// The person, if this Space may talk about them.
-    async fn person(&mut self, tx: &mut Tx, c: &Peer, text: &str) -> Result<Option<PersonId>> {
+    pub(super) async fn person(&mut self, tx: &mut Tx, c: &Peer, text: &str) -> Result<Option<PersonId>> {
         let Ok(id) = PersonId::parse(text) else { return Ok(Self::stranger(c)) };
         if self.people.contains(&id) || self.links.contains_key(&id) {
             return Ok(Some(id));
@@ -323,44 +323,6 @@ async fn put_candidates(tx: &mut Tx, c: &Peer, list: &[AdoptionCandidate], now: 
         }
     }
     Ok(())
-}
-
-/// Gives whether a confirmation went away, so that the wanted state changes.
-async fn put_sweeps(tx: &mut Tx, c: &Peer, list: &[SweepCandidate], now: Timestamp) -> Result<bool> {
-    let mut old: BTreeMap<_, _> =
-        adoption::sweeps(tx, &c.space).await?.into_iter().map(|row| (row.team_id.clone(), row)).collect();
-    let mut known = Known::load(tx, c).await?;
-    let mut marked = false;
-    for sweep in list {
-        let mut people = Vec::new();
-        for person in &sweep.people {
-            people.extend(known.person(tx, c, person).await?.map(|p| p.to_string()));
-        }
-        if sweep.team.is_empty() || sweep.team.len() > MAX_NAME || sweep.team_name.len() > MAX_NAME {
-            tracing::warn!(space = %c.space, "a sweep with an impossible name is ignored");
-            continue;
-        }
-        let before = old.remove(&sweep.team);
-        // A confirmation covers the people whom the administrator saw, nobody else.
-        let seen: BTreeSet<String> = before
-            .as_ref()
-            .and_then(|row| serde_json::from_str::<SweepCandidate>(&row.sweep).ok())
-            .map(|s| s.people.into_iter().collect())
-            .unwrap_or_default();
-        let keep = people.iter().all(|p| seen.contains(p));
-        marked |= !keep && before.is_some_and(|row| row.confirmed_at.is_some());
-        let text = json!(SweepCandidate { people, ..sweep.clone() }).to_string();
-        adoption::put_sweep(tx, &c.space, &sweep.team, &text, keep, now).await?;
-    }
-    let hidden = if old.is_empty() { BTreeSet::new() } else { closed::hidden_teams(tx, c).await? };
-    for (team, row) in old.into_iter().filter(|(team, _)| !hidden.contains(team)) {
-        marked |= row.confirmed_at.is_some();
-        adoption::remove_sweep(tx, &c.space, &team).await?;
-    }
-    if marked {
-        marks::mark(tx, &BTreeSet::from([c.space.clone()]), now).await?;
-    }
-    Ok(marked)
 }
 
 async fn put_drift(tx: &mut Tx, c: &Peer, list: &[Drift], at: Timestamp) -> Result<()> {
