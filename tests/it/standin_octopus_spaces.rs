@@ -98,6 +98,21 @@ async fn lists_of_teams_may_ignore_the_flags() {
 }
 
 #[tokio::test]
+async fn lists_of_scoped_roles_may_omit_those_of_the_system() {
+    let server = Server::start().await;
+    let system = async |path: &str| {
+        let list = server.get(path).await;
+        let any = |space: Value| list["Items"].as_array().unwrap().iter().any(|role| role["SpaceId"] == space);
+        (any(json!("Spaces-1")), any(Value::Null))
+    };
+    for omitted in [false, true] {
+        server.standin.set_switches(|switches| switches.scoped_roles_omit_system = omitted);
+        assert_eq!(system("/api/scopeduserroles?spaces=all&includeSystem=true").await, (true, !omitted));
+        assert!(system("/api/teams/teams-administrators/scopeduserroles").await.1, "a team names its own");
+    }
+}
+
+#[tokio::test]
 async fn teams_of_other_spaces_may_live_below_their_space() {
     let server = Server::start().await;
     let (space, team) = elsewhere(&server).await;
