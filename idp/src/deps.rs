@@ -40,6 +40,8 @@ pub struct Inner {
     pub live: Live,
     /// Renders pages.
     pub pages: crate::pages::Pages,
+    /// The way out to providers.
+    pub http: crate::net::Http,
     /// Ways to prove who somebody is.
     pub connectors: crate::connectors::Registry,
 }

@@ -14,7 +14,7 @@ const LINES: &[&[&str]] = &[
     &["http", "pages"],
     &["connectors"],
     &["deps"],
-    &["storage", "crypto"],
+    &["storage", "crypto", "net"],
     &["config", "ports"],
     &["core"],
 ];

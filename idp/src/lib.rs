@@ -13,6 +13,7 @@ pub mod deps;
 pub mod http;
 pub mod jobs;
 pub mod login;
+pub mod net;
 pub mod pages;
 pub mod portal;
 pub mod ports;

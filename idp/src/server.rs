@@ -11,6 +11,7 @@ use crate::crypto::password::{Hasher, HasherOptions};
 use crate::crypto::seal::{MasterKey, Sealer};
 use crate::deps::{Deps, Inner, Live, Wake};
 use crate::jobs::{self, Job};
+use crate::net::Http;
 use crate::pages::Pages;
 use crate::ports::{self, Clock, Entropy, Metrics};
 use crate::push::Push;
@@ -89,6 +90,10 @@ pub async fn open(config: &Config, deployment: Deployment) -> Result<Deps, Strin
     let hasher =
         Hasher::start(options, entropy.clone()).map_err(|e| format!("cannot start the password hashing threads: {e}"))?;
     let pages = Pages::from_settings(&settings);
+    let roots = match &config.outbound_ca {
+        Some(path) => std::fs::read(path).map_err(|e| format!("[outbound] ca_file: {}: {e}", path.display()))?,
+        None => Vec::new(),
+    };
     Ok(Deps::new(Inner {
         settings,
         db,
@@ -102,6 +107,7 @@ pub async fn open(config: &Config, deployment: Deployment) -> Result<Deps, Strin
         agents: Wake::default(),
         live: Live::default(),
         pages,
+        http: Http::new(config.guard.clone(), roots),
         connectors: Registry::default(),
     }))
 }

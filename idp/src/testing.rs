@@ -147,6 +147,7 @@ async fn put_together(db: Db, folder: Arc<Folder>, (clock, hand): (Clock, Hand),
         agents: Wake::default(),
         live: Live::default(),
         pages,
+        http: crate::net::Http::new(crate::net::Guard::parse(&["127.0.0.0/8", "localhost"]).unwrap_or_default(), Vec::new()),
         connectors: Registry::default(),
     });
     TestDeps { deps, hand, folder }

@@ -75,7 +75,7 @@ fn reuse(actor: &Actor, asked: bool) -> Result<Reuse> {
     Ok(Reuse::Allowed)
 }
 
-async fn create_in(tx: &mut Tx, desk: &Desk<'_>, new: &NewPerson, reuse: Reuse) -> Result<Created> {
+pub(super) async fn create_in(tx: &mut Tx, desk: &Desk<'_>, new: &NewPerson, reuse: Reuse) -> Result<Created> {
     let (now, entropy) = (desk.now, &desk.deps.entropy);
     let person = Person {
         id: PersonId::from_uuid(entropy.id(now)),

@@ -15,6 +15,7 @@ mod groups;
 mod keys;
 mod members;
 mod people;
+mod providers;
 mod reports;
 mod rights;
 mod shape;
@@ -72,6 +73,7 @@ fn all() -> OpenApiRouter<Deps> {
         .merge(rights::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
+        .merge(providers::routes())
         .merge(access::routes())
         .merge(audit::routes());
     close(all.get_openapi_mut());

@@ -116,6 +116,17 @@ section! { "push"
     }
 }
 
+section! { "outbound"
+    /// The way out to providers. Only public addresses over https are asked, unless they are allowed here.
+    Outbound {
+        /// Networks and host names beyond that, such as `10.0.0.0/8`, `idp.corp.example`, `*.corp.example`.
+        /// What is named here may also be asked in plain http.
+        allow: Vec<String> = Vec::new();
+        /// PEM file with certificates of private authorities that providers show, besides those of the system.
+        ca_file: Option<String> = None;
+    }
+}
+
 section! { "log"
     /// What is logged.
     Log {
@@ -146,6 +157,8 @@ pub struct File {
     pub tokens: Tokens,
     /// `[push]`
     pub push: Push,
+    /// `[outbound]`
+    pub outbound: Outbound,
     /// `[log]`
     pub log: Log,
 }
@@ -160,5 +173,6 @@ pub const SECTIONS: &[(&str, &[&str], &[Key])] = &[
     (SignIn::SECTION, SignIn::ABOUT, SignIn::KEYS),
     (Tokens::SECTION, Tokens::ABOUT, Tokens::KEYS),
     (Push::SECTION, Push::ABOUT, Push::KEYS),
+    (Outbound::SECTION, Outbound::ABOUT, Outbound::KEYS),
     (Log::SECTION, Log::ABOUT, Log::KEYS),
 ];

@@ -4,11 +4,13 @@
 //! May use: `core`. Example: `Config::load(Some(path), std::env::vars())?.settings`.
 
 mod file;
+mod guard;
 mod load;
 mod reference;
 mod section;
 mod settings;
 
+pub use guard::Guard;
 pub use load::ConfigError;
 pub use reference::{markdown, template};
 pub use settings::{PublicUrl, PushSettings, Settings, SignInSettings, TokenSettings, is_loopback};
@@ -38,6 +40,10 @@ pub struct Config {
     pub master_key_path: PathBuf,
     /// The master key itself, in place of the file.
     pub master_key: Option<String>,
+    /// Where the way out leads beyond public addresses.
+    pub guard: Guard,
+    /// Certificates of private authorities that providers may show.
+    pub outbound_ca: Option<PathBuf>,
     /// Time for open requests after SIGTERM.
     pub drain: Duration,
     /// Log directives.
@@ -88,6 +94,10 @@ impl Config {
                 Err(_) => problems.push(format!("[server] trusted_proxies: `{text}` is not an IP address")),
             }
         }
+        let guard = Guard::parse(&file.outbound.allow).unwrap_or_else(|why| {
+            problems.push(format!("[outbound] allow: {why}"));
+            Guard::default()
+        });
         let mut range = |key: &str, value: i64, low: i64, high: i64| {
             if !(low..=high).contains(&value) {
                 problems.push(format!("{key}: {value} is outside {low} to {high}"));
@@ -176,6 +186,8 @@ impl Config {
             database_wait: Duration::from_millis(file.database.wait_ms),
             master_key_path: file.secrets.master_key_path.into(),
             master_key: file.secrets.master_key,
+            guard,
+            outbound_ca: file.outbound.ca_file.map(PathBuf::from),
             drain: Duration::from_secs(file.server.drain_seconds),
             log_level: file.log.level,
             log_json,
@@ -220,6 +232,7 @@ mod tests {
             ("ODCM__LOG__FORMAT", "y"),
             ("ODCM__LOG__LEVEL", "odcm=debug,inof"),
             ("ODCM__DATABASE__URL", "mysql://x"),
+            ("ODCM__OUTBOUND__ALLOW", "idp.corp.example, 10.0.0.0/99"),
         ])
         .err()
         .unwrap()
@@ -231,6 +244,7 @@ mod tests {
             "neither text nor json",
             "[log] level: `inof` is neither",
             "[database] url: begins with sqlite:",
+            "[outbound] allow: `10.0.0.0/99` is neither",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -1,6 +1,7 @@
 //! Passwords kept by ODCM itself.
 
 use super::{Attempt, Error, Identity, Password};
+use crate::core::joining::Said;
 use crate::core::text::fold;
 use crate::deps::Deps;
 use crate::storage::throttle;
@@ -32,6 +33,7 @@ impl Password for Local {
             subject: found.person_id.to_string(),
             label: attempt.name.to_owned(),
             password_set_at: found.changed_at,
+            said: Said::default(),
         }))
     }
 }

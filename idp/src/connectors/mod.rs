@@ -1,20 +1,26 @@
 //! Ways to prove who somebody is, each behind a small capability: [`Password`] for those that take a name and a password,
 //! [`Redirect`] for those that the browser is sent to. What comes back is one flat [`Identity`].
 //!
-//! May use: `core`, `crypto`, `storage`, `deps`. The list of connectors is made where the program is put together, and
-//! handed in as [`Registry`].
+//! May use: `core`, `crypto`, `net`, `storage`, `deps`. Administrators set providers up while the program runs; [`Registry`]
+//! makes connectors of what is stored and keeps them as long as nobody changes it.
 //!
-//! Example: `registry.route("bob@example.com", None)` says whether a password or a journey answers that name. It depends on
-//! the domain, the hints and the list alone, never on whether the person exists (rules D3).
+//! Example: `registry.doors(deps).await?.route("bob@example.com", None)` says whether a password or a journey answers that
+//! name. It depends on the domain, the hints and the list alone, never on whether the person exists (rules D3).
 
+pub mod github;
 pub mod local;
+pub mod oidc;
+mod registry;
+
+pub use registry::{Doors, Registry, Route, secret_of};
 
 use crate::core::Timestamp;
+use crate::core::joining::Said;
+use crate::core::provider::Provider;
 use crate::crypto::password::Lane;
 use crate::deps::Deps;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Somebody, as a provider knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub struct Identity {
     /// When the local password that was checked had been set. If another one is set before the sign-in commits, the proof is
     /// worth nothing any more. `None` for other providers.
     pub password_set_at: Option<Timestamp>,
+    /// What the provider says of them besides.
+    pub said: Said,
 }
 
 /// What can go wrong at a provider. The texts are for the log.
@@ -48,6 +56,15 @@ pub enum Error {
     /// Our database failed.
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
+}
+
+impl From<crate::net::Error> for Error {
+    fn from(error: crate::net::Error) -> Self {
+        match error {
+            crate::net::Error::Forbidden(why) => Self::Misconfigured(why),
+            crate::net::Error::Unreachable(why) | crate::net::Error::Nonsense(why) => Self::Upstream(why),
+        }
+    }
 }
 
 /// A name and a password, from a device with or without a good record.
@@ -83,75 +100,10 @@ pub struct Departure {
 /// Sends the browser away and understands what it brings back.
 #[async_trait::async_trait]
 pub trait Redirect: Send + Sync {
-    /// Name on buttons.
-    fn label(&self) -> &str;
-    /// Domains that the provider is authoritative for (rules D3), folded.
-    fn domains(&self) -> &[String];
+    /// The provider as an administrator set it up.
+    fn provider(&self) -> &Provider;
     /// Where to go. `state` must come back unchanged; `callback` is the absolute address to come back to.
     async fn depart(&self, deps: &Deps, state: &str, callback: &str, hint: Option<&str>) -> Result<Departure, Error>;
     /// What the browser brought back: the query of the callback.
     async fn arrive(&self, deps: &Deps, memory: &Value, query: &BTreeMap<String, String>) -> Result<Identity, Error>;
-}
-
-/// Who answers a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// A password.
-    Password,
-    /// A provider, by its id.
-    Redirect(String),
-}
-
-/// The connectors of this deployment.
-#[derive(Clone)]
-pub struct Registry {
-    password: Arc<dyn Password>,
-    redirects: BTreeMap<String, Arc<dyn Redirect>>,
-}
-
-impl std::fmt::Debug for Registry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry").field("redirects", &self.redirects.keys()).finish_non_exhaustive()
-    }
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self { password: Arc::new(local::Local), redirects: BTreeMap::new() }
-    }
-}
-
-impl Registry {
-    /// Adds a provider under an id.
-    #[must_use]
-    pub fn with(mut self, id: &str, connector: Arc<dyn Redirect>) -> Self {
-        self.redirects.insert(id.to_owned(), connector);
-        self
-    }
-
-    /// Who checks passwords.
-    #[must_use]
-    pub fn password(&self) -> &dyn Password {
-        &*self.password
-    }
-
-    /// A provider.
-    #[must_use]
-    pub fn redirect(&self, id: &str) -> Option<&dyn Redirect> {
-        self.redirects.get(id).map(|c| &**c)
-    }
-
-    /// Ids and labels of all providers, for buttons.
-    #[must_use]
-    pub fn buttons(&self) -> Vec<(String, String)> {
-        self.redirects.iter().map(|(id, c)| (id.clone(), c.label().to_owned())).collect()
-    }
-
-    /// Who answers a name: the provider that is authoritative for its domain, else a password.
-    #[must_use]
-    pub fn route(&self, name: &str, domain_hint: Option<&str>) -> Route {
-        let domain = name.rsplit_once('@').map(|(_, d)| d).or(domain_hint).map(crate::core::text::fold);
-        let found = domain.and_then(|d| self.redirects.iter().find(|(_, c)| c.domains().contains(&d)));
-        found.map_or(Route::Password, |(id, _)| Route::Redirect(id.clone()))
-    }
 }

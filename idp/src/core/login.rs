@@ -55,6 +55,12 @@ pub struct Demand {
     pub consent: ConsentRule,
     /// Scopes to be consented to.
     pub scopes: Vec<String>,
+    /// The invitation that brought the person here: SHA-256 of its link, in base64url.
+    #[serde(default)]
+    pub invitation: Option<String>,
+    /// The person who is signed in and wants to add an identity of theirs.
+    #[serde(default)]
+    pub joining: Option<PersonId>,
 }
 
 impl Demand {
@@ -74,6 +80,8 @@ impl Demand {
             expected: None,
             consent: ConsentRule::Skip,
             scopes: Vec::new(),
+            invitation: None,
+            joining: None,
         }
     }
 }

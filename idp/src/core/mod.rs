@@ -13,6 +13,7 @@ pub mod directory;
 pub mod explain;
 mod explain_text;
 pub mod ids;
+pub mod joining;
 pub mod keyset;
 pub mod login;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod login_tests;
 mod naive;
 pub mod policy;
 pub mod projection;
+pub mod provider;
 pub mod refusal;
 pub mod session;
 pub mod text;

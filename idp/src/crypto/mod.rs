@@ -5,6 +5,7 @@
 //!
 //! Example: `let token = deps.keys.ring().signer(Alg::Es256)?.sign(Typ::AccessToken, &claims)?;`
 
+pub mod foreign;
 pub mod hash;
 pub mod jose;
 pub mod keys;

@@ -58,7 +58,7 @@ async fn proceed(current: Current<'_>) -> Result<Response, storage::Error> {
     Ok(match (next, session) {
         (Next::Identify, _) => steps::identify::show(current).await,
         (Next::Password { name }, _) => steps::password::page(&current, &name, None),
-        (Next::Await { provider }, _) => steps::upstream::waiting(&current, &provider),
+        (Next::Await { provider }, _) => steps::upstream::waiting(&current, &provider).await,
         (Next::Select, Some(session)) => steps::select::page(&current, &session),
         (Next::Consent, Some(session)) => steps::consent::page(&current, &session),
         (Next::WrongPerson, Some(session)) => steps::select::wrong_person(&current, &session),

@@ -7,6 +7,7 @@ use super::person::load;
 use super::tokens::TokenView;
 use crate::accounts::identities::{self as cases, NewIdentity};
 use crate::accounts::{api_tokens, sign_ins};
+use crate::connectors::Doors;
 use crate::core::Timestamp;
 use crate::core::ids::{ApiTokenId, ClientId, IdentityId, PersonId, SessionId};
 use crate::core::policy::Act;
@@ -105,8 +106,8 @@ async fn managed(desk: &Desk, id: &PersonId) -> Result<Person, Fault> {
     Ok(person)
 }
 
-fn identity_form(desk: &Desk, person: &Person) -> FormPage {
-    let known = desk.deps.connectors.buttons();
+fn identity_form(known: &Doors, person: &Person) -> FormPage {
+    let known = known.buttons();
     let known: Vec<String> = known.into_iter().map(|(id, label)| format!("{id} ({label})")).collect();
     let known = if known.is_empty() {
         "No provider is connected yet: the identity counts as soon as one of this name is.".to_owned()
@@ -128,7 +129,7 @@ fn identity_form(desk: &Desk, person: &Person) -> FormPage {
 /// `GET /admin/people/{id}/identities/add`.
 pub(super) async fn new_identity(desk: Desk, Path(id): Path<PersonId>) -> Answer {
     let person = managed(&desk, &id).await?;
-    desk.page(&identity_form(&desk, &person))
+    desk.page(&identity_form(&desk.deps.connectors.doors(&desk.deps).await?, &person))
 }
 
 /// `POST /admin/people/{id}/identities/add`.
@@ -138,7 +139,7 @@ pub(super) async fn link_identity(Path(id): Path<PersonId>, post: Post) -> Answe
     match try_link(&desk, &id, &input).await {
         Ok(()) => desk.done(&here(&person), "added"),
         Err(fault) => {
-            let form = identity_form(&desk, &person);
+            let form = identity_form(&desk.deps.connectors.doors(&desk.deps).await?, &person);
             desk.again(fault, form, &input)
         }
     }

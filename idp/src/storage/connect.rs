@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "foundation", include_str!("../../../migrations/0001_foundation.sql")),
     (2, "login network", include_str!("../../../migrations/0002_login_network.sql")),
     (3, "fleet_succession", include_str!("../../../migrations/0003_fleet_succession.sql")),
+    (4, "providers", include_str!("../../../migrations/0004_providers.sql")),
 ];
 
 fn migrator() -> Migrator {

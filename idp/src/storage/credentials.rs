@@ -67,6 +67,8 @@ pub enum Purpose {
     SetPassword,
     /// First set-up of the deployment.
     SetUp,
+    /// Join an identity at a provider to its person.
+    Invitation,
 }
 
 impl Purpose {
@@ -74,6 +76,7 @@ impl Purpose {
         match self {
             Self::SetPassword => "set-password",
             Self::SetUp => "set-up",
+            Self::Invitation => "invitation",
         }
     }
 }

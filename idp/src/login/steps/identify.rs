@@ -3,7 +3,7 @@
 
 use super::super::flow::Current;
 use super::{About, upstream};
-use crate::connectors::Route;
+use crate::connectors::{Doors, Route};
 use crate::core::login::Stage;
 use crate::deps::Deps;
 use crate::http::{Ctx, Form, Path};
@@ -42,26 +42,29 @@ crate::page!(Identify);
 
 /// Shows the page, or goes straight to the provider that the client's domain hint names.
 pub(in super::super) async fn show(current: Current<'_>) -> Response {
+    let doors = match current.deps.connectors.doors(current.deps).await {
+        Ok(doors) => doors,
+        Err(error) => return current.fault(error),
+    };
     let demand = &current.flow.demand;
     if current.flow.stage == Stage::Open
         && let Some(domain) = &demand.domain_hint
-        && let Route::Redirect(provider) = current.deps.connectors.route("", Some(domain))
+        && let Route::Redirect(provider) = doors.route("", Some(domain))
     {
         let hint = demand.login_hint.clone();
-        return upstream::depart(current, &provider, hint.as_deref()).await;
+        return upstream::depart(current, &doors, &provider, hint.as_deref()).await;
     }
     let name = demand.login_hint.clone().unwrap_or_default();
-    page(&current, name, None)
+    page(&current, &doors, name, None)
 }
 
-fn page(current: &Current<'_>, name: String, error: Option<&'static str>) -> Response {
-    let registry = &current.deps.connectors;
+fn page(current: &Current<'_>, doors: &Doors, name: String, error: Option<&'static str>) -> Response {
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     pages::show(current.deps, current.ctx).status(status).csrf(current.csrf()).page(&Identify {
         about: About::of(current),
         name,
         error,
-        providers: registry.buttons(),
+        providers: doors.buttons(),
     })
 }
 
@@ -80,13 +83,17 @@ pub(super) async fn submit(State(deps): State<Deps>, ctx: Ctx, Path(id): Path<St
     if let Err(response) = current.check(&input.csrf) {
         return response;
     }
+    let doors = match deps.connectors.doors(&deps).await {
+        Ok(doors) => doors,
+        Err(error) => return current.fault(error),
+    };
     let name = input.name.trim().to_owned();
     if name.is_empty() || name.len() > 254 || name.chars().any(char::is_control) {
-        return page(&current, String::new(), Some("login.name_missing"));
+        return page(&current, &doors, String::new(), Some("login.name_missing"));
     }
-    let route = deps.connectors.route(&name, current.flow.demand.domain_hint.as_deref());
+    let route = doors.route(&name, current.flow.demand.domain_hint.as_deref());
     match route {
         Route::Password => current.advance(|flow| flow.named(name)).await,
-        Route::Redirect(provider) => upstream::depart(current, &provider, Some(&name)).await,
+        Route::Redirect(provider) => upstream::depart(current, &doors, &provider, Some(&name)).await,
     }
 }

@@ -3,10 +3,12 @@
 use super::super::flow::{Current, gone};
 use super::super::session;
 use super::About;
-use crate::connectors;
+use crate::accounts::joining::{self, Arrival, Brings};
+use crate::connectors::{self, Doors};
 use crate::core::login::{Flow, Stage};
-use crate::core::session::Method;
-use crate::crypto::hash::equal;
+use crate::core::provider::Provider;
+use crate::core::session::{Authentication, Method};
+use crate::crypto::hash::{equal, unb64};
 use crate::deps::Deps;
 use crate::http::{Ctx, Form, Path, Problem, Query};
 use crate::pages::{self, Page};
@@ -33,15 +35,16 @@ impl Page for Upstream {
             Self { error: Some("login.upstream_failed"), ..plain.clone() },
             Self { error: Some("login.upstream_denied"), ..plain.clone() },
             Self { error: Some("login.upstream_unknown"), ..plain.clone() },
+            Self { error: Some("login.upstream_waits"), ..plain.clone() },
+            Self { error: Some("login.upstream_taken"), ..plain.clone() },
             plain,
         ]
     }
 }
 crate::page!(Upstream);
 
-fn page(current: &Current<'_>, provider: &str, error: Option<&'static str>) -> Response {
-    let registry = &current.deps.connectors;
-    let label = registry.redirect(provider).map_or(provider, connectors::Redirect::label).to_owned();
+fn page(current: &Current<'_>, doors: &Doors, provider: &str, error: Option<&'static str>) -> Response {
+    let label = doors.redirect(provider).map_or(provider, |connector| &connector.provider().name).to_owned();
     let status = if error.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     pages::show(current.deps, current.ctx).status(status).csrf(current.csrf()).page(&Upstream {
         about: About::of(current),
@@ -52,27 +55,30 @@ fn page(current: &Current<'_>, provider: &str, error: Option<&'static str>) -> R
 }
 
 /// The browser came back to the dispatcher without an answer: the person pressed "back".
-pub(in super::super) fn waiting(current: &Current<'_>, provider: &str) -> Response {
-    page(current, provider, None)
+pub(in super::super) async fn waiting(current: &Current<'_>, provider: &str) -> Response {
+    match current.deps.connectors.doors(current.deps).await {
+        Ok(doors) => page(current, &doors, provider, None),
+        Err(error) => current.fault(error),
+    }
 }
 
 /// Sends the browser away.
-pub(in super::super) async fn depart(current: Current<'_>, provider: &str, hint: Option<&str>) -> Response {
+pub(in super::super) async fn depart(current: Current<'_>, doors: &Doors, provider: &str, hint: Option<&str>) -> Response {
     let (deps, ctx) = (current.deps, current.ctx);
-    let Some(connector) = deps.connectors.redirect(provider) else {
+    let Some(connector) = doors.redirect(provider) else {
         return pages::not_found(deps, current.ctx);
     };
     let state = format!("{}.{}", current.id, deps.entropy.secret());
     let callback = deps.settings.public.link(&format!("/login/callback/{provider}"));
     match connector.depart(deps, &state, &callback, hint).await {
         Ok(departure) => {
-            let (provider, label) = (provider.to_owned(), connector.label());
+            let (provider, label) = (provider.to_owned(), &connector.provider().name);
             let stored = current.store(|flow| flow.departed(provider, state, departure.memory)).await;
             stored.map_or_else(|response| response, |_| pages::onward(deps, ctx, &departure.to, label))
         }
         Err(error) => {
-            tracing::warn!(provider, %error, "a provider cannot be reached");
-            page(&current, provider, Some("login.upstream_failed"))
+            tracing::warn!(provider, %error, request_id = ctx.request_id, "a provider cannot be reached");
+            page(&current, doors, provider, Some("login.upstream_failed"))
         }
     }
 }
@@ -92,8 +98,12 @@ pub(super) async fn submit(State(deps): State<Deps>, ctx: Ctx, Path(id): Path<St
     if let Err(response) = current.check(&choice.csrf) {
         return response;
     }
+    let doors = match deps.connectors.doors(&deps).await {
+        Ok(doors) => doors,
+        Err(error) => return current.fault(error),
+    };
     let hint = current.flow.demand.login_hint.clone();
-    depart(current, &choice.provider, hint.as_deref()).await
+    depart(current, &doors, &choice.provider, hint.as_deref()).await
 }
 
 /// The browser comes back from a provider. What proves that it is the same sign-in: the flow's cookie and the state.
@@ -109,38 +119,63 @@ pub(super) async fn callback(
         Ok(current) => current,
         Err(response) => return response,
     };
+    let doors = match deps.connectors.doors(&deps).await {
+        Ok(doors) => doors,
+        Err(error) => return current.fault(error),
+    };
     let Stage::Away { provider: expected, state: stored, memory } = &current.flow.stage else { return gone(&deps, &ctx) };
     let (true, true, Some(connector)) =
-        (*expected == provider, equal(stored.as_bytes(), state.as_bytes()), deps.connectors.redirect(&provider))
+        (*expected == provider, equal(stored.as_bytes(), state.as_bytes()), doors.redirect(&provider))
     else {
         return gone(&deps, &ctx);
     };
     let refused = |error: &connectors::Error, key| {
         tracing::info!(provider, %error, request_id = ctx.request_id, "a provider vouched for nobody");
-        page(&current, &provider, Some(key))
+        page(&current, &doors, &provider, Some(key))
     };
     let identity = match connector.arrive(&deps, memory, &query).await {
         Ok(identity) => identity,
         Err(error @ connectors::Error::Denied(_)) => return refused(&error, "login.upstream_denied"),
         Err(error) => return refused(&error, "login.upstream_failed"),
     };
-    match arrived(&deps, &ctx, &identity).await {
-        Ok(Some(signed_in)) => {
+    let demand = &current.flow.demand;
+    let brings = Brings {
+        invitation: demand.invitation.as_deref().and_then(unb64),
+        joining: demand.joining.clone(),
+        address: Some(ctx.address.to_string()),
+        request_id: Some(ctx.request_id.clone()),
+    };
+    match arrived(&deps, &ctx, connector.provider(), &identity, &brings).await {
+        Ok(Ok(signed_in)) => {
             let session = signed_in.session.id.clone();
             let mut response = current.advance(|flow: Flow| flow.authenticated(session)).await;
             signed_in.set_cookies(&deps, &mut response);
             response
         }
-        Ok(None) => page(&current, &provider, Some("login.upstream_unknown")),
+        Ok(Err(key)) => page(&current, &doors, &provider, Some(key)),
         Err(problem) => current.fault(problem),
     }
 }
 
-async fn arrived(deps: &Deps, ctx: &Ctx, identity: &connectors::Identity) -> Result<Option<session::SignedIn>, Problem> {
-    let Some(proof) = session::person_of(deps, identity, Method::Federated).await? else { return Ok(None) };
-    match session::sign_in(deps, ctx, &proof, None).await {
-        Ok(signed_in) => Ok(Some(signed_in)),
-        Err(crate::accounts::Error::Refused(_)) => Ok(None),
+/// Signs in whom the provider vouches for; the inner error is the key of a text that says why not. Somebody who is not known and
+/// somebody who is disabled read the same.
+async fn arrived(
+    deps: &Deps,
+    ctx: &Ctx,
+    provider: &Provider,
+    identity: &connectors::Identity,
+    brings: &Brings,
+) -> Result<Result<session::SignedIn, &'static str>, Problem> {
+    let (person, id) = match joining::arrive(deps, provider, identity, brings).await? {
+        Arrival::Person(person, id) => (person, id),
+        Arrival::Waits => return Ok(Err("login.upstream_waits")),
+        Arrival::Taken => return Ok(Err("login.upstream_taken")),
+        Arrival::Unknown => return Ok(Err("login.upstream_unknown")),
+    };
+    let authentication = Authentication { method: Method::Federated, at: deps.clock.now(), identity: Some(id) };
+    match session::sign_in(deps, ctx, &session::Proof { person, authentication, password_set_at: None }, None).await {
+        Ok(signed_in) => Ok(Ok(signed_in)),
+        Err(crate::accounts::Error::Refused(_)) => Ok(Err("login.upstream_unknown")),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,0 +1,512 @@
+//! `/providers`: who vouches for people, invitations, and identities that wait for a decision.
+
+use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, missing, of, ok, tagged};
+use crate::accounts::joining::{self, Verdict};
+use crate::accounts::providers as cases;
+use crate::core::ids::PersonId;
+use crate::core::provider::{self as core, Provider};
+use crate::deps::Deps;
+use crate::http::{Ctx, Json, Path, Problem, Query, etag};
+use crate::login::Token;
+use crate::storage::identity_requests::RequestRow;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Deps> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(find, change, remove))
+        .routes(routes!(invite))
+        .routes(routes!(requests))
+        .routes(routes!(settle))
+}
+
+/// Mirrors a type of `core`, which knows nothing of OpenAPI.
+macro_rules! mirror {
+    ($(#[$meta:meta])* enum $name:ident = $core:path { $($(#[$doc:meta])* $variant:ident,)* }) => {
+        #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        $(#[$meta])*
+        enum $name { $($(#[$doc])* $variant,)* }
+        impl From<$core> for $name {
+            fn from(value: $core) -> Self { match value { $(<$core>::$variant => Self::$variant,)* } }
+        }
+        impl From<$name> for $core {
+            fn from(value: $name) -> Self { match value { $($name::$variant => Self::$variant,)* } }
+        }
+    };
+}
+
+mirror! {
+/// How ODCM proves itself at the provider.
+#[schema(as = ProviderAuthMethod)]
+enum Auth = core::ClientAuth {
+    /// HTTP Basic.
+    ClientSecretBasic,
+    /// In the body.
+    ClientSecretPost,
+    /// A signed assertion (RFC 7523); the provider reads our key set.
+    PrivateKeyJwt,
+    /// PKCE alone.
+    None,
+}
+}
+
+mirror! {
+/// Whose rules the provider follows beyond OpenID Connect.
+#[schema(as = ProviderProfile)]
+enum Profile = core::Profile {
+    /// None.
+    Generic,
+    /// Microsoft Entra ID.
+    Entra,
+    /// Google.
+    Google,
+    /// Okta.
+    Okta,
+}
+}
+
+/// Which claims say what: a name, or a JSON pointer (RFC 6901).
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ClaimMap)]
+struct Claims {
+    /// Name to show.
+    name: String,
+    /// User name to propose.
+    username: String,
+    /// Address.
+    email: String,
+    /// Whether the provider verified the address.
+    email_verified: String,
+    /// Groups.
+    groups: String,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        let core::ClaimMap { name, username, email, email_verified, groups } = core::ClaimMap::default();
+        Self { name, username, email, email_verified, groups }
+    }
+}
+
+/// What belongs to the kind of provider.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = ProviderSettings)]
+enum Settings {
+    /// OpenID Connect.
+    Oidc {
+        /// Profile.
+        profile: Profile,
+        /// Issuer identifier.
+        #[schema(max_length = 500)]
+        issuer: String,
+        /// Our client id there.
+        #[schema(max_length = 500)]
+        client_id: String,
+        /// How we prove ourselves.
+        client_auth: Auth,
+        /// Scopes besides `openid`.
+        #[serde(default)]
+        scopes: BTreeSet<String>,
+        /// Entra: tenants that are let in.
+        #[serde(default)]
+        tenants: BTreeSet<String>,
+        /// Google: Workspace domains that are let in.
+        #[serde(default)]
+        hosted_domains: BTreeSet<String>,
+        /// Ask the userinfo endpoint too.
+        #[serde(default)]
+        userinfo: bool,
+        /// Which claims say what.
+        #[serde(default)]
+        claims: Claims,
+    },
+    /// GitHub.
+    Github {
+        /// Where people sign in.
+        #[schema(max_length = 500)]
+        base_url: String,
+        /// Where its API is.
+        #[schema(max_length = 500)]
+        api_url: String,
+        /// Our client id there.
+        #[schema(max_length = 500)]
+        client_id: String,
+        /// Organisations of which somebody must be a member.
+        #[serde(default)]
+        organisations: BTreeSet<String>,
+    },
+}
+
+impl From<core::Settings> for Settings {
+    fn from(settings: core::Settings) -> Self {
+        match settings {
+            core::Settings::Oidc(s) => {
+                let core::ClaimMap { name, username, email, email_verified, groups } = s.claims;
+                Self::Oidc {
+                    profile: s.profile.into(),
+                    issuer: s.issuer,
+                    client_id: s.client_id,
+                    client_auth: s.client_auth.into(),
+                    scopes: s.scopes,
+                    tenants: s.tenants,
+                    hosted_domains: s.hosted_domains,
+                    userinfo: s.userinfo,
+                    claims: Claims { name, username, email, email_verified, groups },
+                }
+            }
+            core::Settings::Github(s) => {
+                Self::Github { base_url: s.base_url, api_url: s.api_url, client_id: s.client_id, organisations: s.organisations }
+            }
+        }
+    }
+}
+
+impl From<Settings> for core::Settings {
+    fn from(settings: Settings) -> Self {
+        match settings {
+            Settings::Oidc { profile, issuer, client_id, client_auth, scopes, tenants, hosted_domains, userinfo, claims } => {
+                let Claims { name, username, email, email_verified, groups } = claims;
+                Self::Oidc(core::OidcSettings {
+                    profile: profile.into(),
+                    issuer,
+                    client_id,
+                    client_auth: client_auth.into(),
+                    scopes,
+                    tenants,
+                    hosted_domains,
+                    userinfo,
+                    claims: core::ClaimMap { name, username, email, email_verified, groups },
+                })
+            }
+            Settings::Github { base_url, api_url, client_id, organisations } => {
+                Self::Github(core::GithubSettings { base_url, api_url, client_id, organisations })
+            }
+        }
+    }
+}
+
+/// Who becomes a person by signing in for the first time.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "who", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = ProviderCreation)]
+enum Creation {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Everybody.
+    Everybody,
+    /// Whoever has a proven address in one of these.
+    Domains {
+        /// Domains.
+        domains: BTreeSet<String>,
+    },
+    /// Whoever is in one of these groups of the provider.
+    Groups {
+        /// Ids there.
+        groups: BTreeSet<String>,
+    },
+}
+
+impl From<core::Creation> for Creation {
+    fn from(creation: core::Creation) -> Self {
+        match creation {
+            core::Creation::Nobody => Self::Nobody,
+            core::Creation::Everybody => Self::Everybody,
+            core::Creation::Domains { domains } => Self::Domains { domains },
+            core::Creation::Groups { groups } => Self::Groups { groups },
+        }
+    }
+}
+
+impl From<Creation> for core::Creation {
+    fn from(creation: Creation) -> Self {
+        match creation {
+            Creation::Nobody => Self::Nobody,
+            Creation::Everybody => Self::Everybody,
+            Creation::Domains { domains } => Self::Domains { domains },
+            Creation::Groups { groups } => Self::Groups { groups },
+        }
+    }
+}
+
+/// A provider.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Provider)]
+struct Out {
+    /// Id.
+    id: String,
+    /// Name on buttons.
+    name: String,
+    /// Kind and settings.
+    settings: Settings,
+    /// Domains it is authoritative for.
+    domains: BTreeSet<String>,
+    /// Who becomes a person.
+    creation: Creation,
+    /// Its "disabled" disables the person.
+    authoritative: bool,
+    /// People can sign in with it.
+    enabled: bool,
+    /// A secret is stored.
+    has_secret: bool,
+    /// Where the provider must send the browser back to.
+    redirect_uri: String,
+    /// As in the ETag.
+    version: i64,
+}
+
+fn shape(deps: &Deps, provider: Provider, has_secret: bool) -> Out {
+    Out {
+        redirect_uri: deps.settings.public.link(&format!("/login/callback/{}", provider.id)),
+        id: provider.id,
+        name: provider.name,
+        settings: provider.settings.into(),
+        domains: provider.domains,
+        creation: provider.creation.into(),
+        authoritative: provider.authoritative,
+        enabled: provider.enabled,
+        has_secret,
+        version: provider.version,
+    }
+}
+
+/// A list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Providers)]
+struct All {
+    /// All of them: at most 200.
+    items: Vec<Out>,
+}
+
+/// Providers, by name.
+#[utoipa::path(get, operation_id = "list_providers", path = "/providers", tag = "providers", responses((status = 200, body = All), Problems))]
+async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer {
+    let all = cases::list(&deps, &actor).await.map_err(of(&ctx))?;
+    ok(All { items: all.into_iter().map(|s| shape(&deps, s.provider, s.secret.is_some())).collect() })
+}
+
+/// Everything of a provider but its id.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProviderBody)]
+struct Body {
+    /// Name on buttons.
+    #[schema(min_length = 1, max_length = 60)]
+    name: String,
+    /// Kind and settings.
+    settings: Settings,
+    /// Domains it is authoritative for.
+    #[serde(default)]
+    #[schema(max_items = 200)]
+    domains: BTreeSet<String>,
+    /// Who becomes a person.
+    #[serde(default)]
+    creation: Creation,
+    /// Its "disabled" disables the person.
+    #[serde(default)]
+    authoritative: bool,
+    /// People can sign in with it.
+    #[serde(default)]
+    enabled: bool,
+    /// The secret that the provider gave; left out, the one that is stored stays.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 4096)]
+    secret: Option<String>,
+}
+
+impl Body {
+    fn provider(self, id: String, version: i64) -> (Provider, Option<String>) {
+        let Self { name, settings, domains, creation, authoritative, enabled, secret } = self;
+        let (settings, creation) = (settings.into(), creation.into());
+        (Provider { id, name, settings, domains, creation, authoritative, enabled, version }, secret)
+    }
+}
+
+/// A new provider.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewProvider)]
+struct New {
+    /// Its id: part of the redirect URI, and of what identities are known by; it never changes.
+    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
+    id: String,
+    /// The rest.
+    provider: Body,
+}
+
+/// Set a provider up.
+#[utoipa::path(post, operation_id = "create_provider", path = "/providers", tag = "providers", request_body = New, responses((status = 201, body = Out), Problems))]
+async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<New>) -> Answer {
+    let (provider, secret) = body.provider.provider(body.id, 1);
+    cases::create(&deps, &actor, &provider, secret.as_deref()).await.map_err(of(&ctx))?;
+    created(&format!("/providers/{}", provider.id), shape(&deps, provider, secret.is_some()))
+}
+
+/// One provider.
+#[utoipa::path(get, operation_id = "get_provider", path = "/providers/{id}", tag = "providers", params(("id" = String, Path, max_length = 64)), responses((status = 200, body = Out), Problems))]
+async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
+    let found = cases::find(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    tagged(found.provider.version, shape(&deps, found.provider, found.secret.is_some()))
+}
+
+fn seen(headers: &HeaderMap, ctx: &Ctx) -> Result<i64, Problem> {
+    let needed = || {
+        let text = "Say which version you change: send the ETag that you read as If-Match.";
+        Problem::new(StatusCode::PRECONDITION_REQUIRED, "if_match.missing", text).of(ctx)
+    };
+    etag::if_match(headers).map_err(|p| p.of(ctx))?.ok_or_else(needed)
+}
+
+/// Change a provider as a whole.
+#[utoipa::path(put, operation_id = "change_provider", path = "/providers/{id}", tag = "providers", params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = Body, responses((status = 200, body = Out), Problems))]
+async fn change(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Body>,
+) -> Answer {
+    let (mut provider, secret) = body.provider(id, seen(&headers, &ctx)?);
+    provider.version = cases::update(&deps, &actor, &provider, secret.as_deref()).await.map_err(of(&ctx))?;
+    let found = cases::find(&deps, &actor, &provider.id).await.map_err(of(&ctx))?;
+    tagged(provider.version, shape(&deps, provider, found.secret.is_some()))
+}
+
+/// Remove a provider. The identities that people have there stay with them.
+#[utoipa::path(delete, operation_id = "remove_provider", path = "/providers/{id}", tag = "providers", params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
+async fn remove(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    let version = seen(&headers, &ctx)?;
+    cases::remove(&deps, &actor, &id, version).await.map_err(of(&ctx))?;
+    done()
+}
+
+/// An invitation to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewInvitation)]
+struct NewInvitation {
+    /// The provider.
+    #[schema(min_length = 1, max_length = 64)]
+    provider: String,
+    /// The organisation inside the provider that must vouch: an Entra tenant id, a Workspace domain.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256)]
+    tenant: Option<String>,
+}
+
+/// A link, shown once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InvitationLink)]
+struct InvitationLink {
+    /// The address to hand over.
+    url: String,
+    /// End of its life (RFC 3339).
+    expires_at: String,
+}
+
+/// Make a link with which a person joins an identity of their own. Earlier links of the person become useless.
+#[utoipa::path(post, operation_id = "create_invitation", path = "/people/{id}/invitation", tag = "providers", params(("id" = String, Path, max_length = 64)), request_body = NewInvitation, responses((status = 201, body = InvitationLink), Problems))]
+async fn invite(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<String>,
+    Json(body): Json<NewInvitation>,
+) -> Answer {
+    let id = parse_id::<PersonId>(&id, "id", &ctx)?;
+    let link = joining::invite(&deps, &actor, &id, &body.provider, body.tenant.as_deref()).await.map_err(of(&ctx))?;
+    created(&format!("/people/{id}"), InvitationLink { url: link.url, expires_at: link.expires_at.rfc3339() })
+}
+
+/// An identity that waits for a decision.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IdentityRequest)]
+struct Waiting {
+    /// Id.
+    id: String,
+    /// Provider.
+    provider: String,
+    /// Stable id there.
+    subject: String,
+    /// What people read.
+    label: String,
+    /// Name, as the provider says it.
+    name: Option<String>,
+    /// Address, as the provider says it.
+    email: Option<String>,
+    /// Organisation inside the provider.
+    tenant: Option<String>,
+    /// Whom it was meant for.
+    person_id: Option<String>,
+    /// Since when it waits (RFC 3339).
+    created_at: String,
+    /// The last attempt (RFC 3339).
+    seen_at: String,
+}
+
+fn waiting(row: RequestRow) -> Waiting {
+    let said = row.said.0;
+    Waiting {
+        id: row.id,
+        provider: row.provider,
+        subject: row.subject,
+        label: row.label,
+        name: said.name,
+        email: said.email,
+        tenant: said.tenant,
+        person_id: row.person_id.map(|id| id.to_string()),
+        created_at: row.created_at.rfc3339(),
+        seen_at: row.seen_at.rfc3339(),
+    }
+}
+
+/// Identities that wait for a decision, oldest first.
+#[utoipa::path(get, operation_id = "list_identity_requests", path = "/identity-requests", tag = "providers", params(Part), responses((status = 200, body = List<Waiting>), Problems))]
+async fn requests(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Query(part): Query<Part>) -> Answer {
+    let after: Option<String> = part.after(&ctx)?;
+    let limit = part.limit(&ctx)?;
+    let page = joining::requests(&deps, &actor, after.as_deref().unwrap_or_default(), limit).await.map_err(of(&ctx))?;
+    ok(List::page(page, |row| row.id.clone(), waiting))
+}
+
+/// What is decided.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "decision", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = IdentityDecision)]
+enum Decision {
+    /// It is this person's.
+    Join {
+        /// The person.
+        person_id: String,
+    },
+    /// It is nobody's.
+    Refuse,
+}
+
+/// Decide about an identity that waits.
+#[utoipa::path(post, operation_id = "decide_identity_request", path = "/identity-requests/{id}/decision", tag = "providers", params(("id" = String, Path, max_length = 64)), request_body = Decision, responses((status = 204), Problems))]
+async fn settle(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<String>,
+    Json(body): Json<Decision>,
+) -> Answer {
+    let verdict = match body {
+        Decision::Refuse => Verdict::Refuse,
+        Decision::Join { person_id } => {
+            Verdict::Join(PersonId::parse(&person_id).map_err(|_| missing(&ctx, "person").field("person_id"))?)
+        }
+    };
+    joining::settle(&deps, &actor, &id, &verdict).await.map_err(of(&ctx))?;
+    done()
+}

@@ -1,0 +1,383 @@
+//! Providers that vouch for people: what an administrator sets for each, which settings make no sense, and what is believed of
+//! what they say.
+
+use super::Refusal;
+use super::text::fold;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use url::Url;
+
+/// How ODCM proves itself at a provider's token endpoint (OpenID Connect Core §9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// HTTP Basic.
+    #[default]
+    ClientSecretBasic,
+    /// In the body.
+    ClientSecretPost,
+    /// A signed assertion (RFC 7523 §2.2); the provider reads our key set.
+    PrivateKeyJwt,
+    /// Not at all: PKCE alone.
+    None,
+}
+
+/// Whose rules an OpenID provider follows beyond the standard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// None.
+    #[default]
+    Generic,
+    /// Microsoft Entra ID: a person is tenant and object id, not `sub`; `email` proves nothing unless `xms_edov` says so.
+    Entra,
+    /// Google: `hd` names the Workspace domain.
+    Google,
+    /// Okta.
+    Okta,
+}
+
+/// Which claims say what. A name of a claim, or a JSON pointer (RFC 6901) such as `/realm_access/roles`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClaimMap {
+    /// Name to show.
+    pub name: String,
+    /// User name to propose.
+    pub username: String,
+    /// Address.
+    pub email: String,
+    /// Whether the provider verified it.
+    pub email_verified: String,
+    /// Groups: a list of texts.
+    pub groups: String,
+}
+
+impl Default for ClaimMap {
+    fn default() -> Self {
+        Self {
+            name: "name".into(),
+            username: "preferred_username".into(),
+            email: "email".into(),
+            email_verified: "email_verified".into(),
+            groups: "groups".into(),
+        }
+    }
+}
+
+/// An OpenID provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OidcSettings {
+    /// Whose rules.
+    pub profile: Profile,
+    /// Its issuer identifier. For several tenants of Entra: `https://login.microsoftonline.com/organizations/v2.0`.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+    /// How we prove ourselves.
+    pub client_auth: ClientAuth,
+    /// Scopes besides `openid`.
+    pub scopes: BTreeSet<String>,
+    /// Entra: the tenants that are let in. Required when the issuer speaks for several.
+    pub tenants: BTreeSet<String>,
+    /// Google: the Workspace domains that are let in; empty: any account.
+    pub hosted_domains: BTreeSet<String>,
+    /// Whether the userinfo endpoint is asked too.
+    pub userinfo: bool,
+    /// Which claims say what.
+    pub claims: ClaimMap,
+}
+
+/// GitHub, or an Enterprise Server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GithubSettings {
+    /// Where people sign in.
+    pub base_url: String,
+    /// Where its API is.
+    pub api_url: String,
+    /// Our client id there.
+    pub client_id: String,
+    /// Organisations of which somebody must be a member; empty: any account.
+    pub organisations: BTreeSet<String>,
+}
+
+impl Default for GithubSettings {
+    fn default() -> Self {
+        Self {
+            base_url: "https://github.com".into(),
+            api_url: "https://api.github.com".into(),
+            client_id: String::new(),
+            organisations: BTreeSet::new(),
+        }
+    }
+}
+
+/// What kind of provider it is, with the settings of that kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Settings {
+    /// OpenID Connect.
+    Oidc(OidcSettings),
+    /// GitHub's OAuth, which is no OpenID Connect.
+    Github(GithubSettings),
+}
+
+/// Who becomes a person here by signing in for the first time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "who", rename_all = "snake_case")]
+pub enum Creation {
+    /// Nobody: an administrator makes people, or invites them.
+    #[default]
+    Nobody,
+    /// Everybody whom the provider lets in.
+    Everybody,
+    /// Whoever has a proven address in one of these domains.
+    Domains {
+        /// Folded.
+        domains: BTreeSet<String>,
+    },
+    /// Whoever is in one of these groups of the provider.
+    Groups {
+        /// Their ids there.
+        groups: BTreeSet<String>,
+    },
+}
+
+/// A provider as it is stored, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its id: part of addresses, and of what identities are known by.
+    pub id: String,
+    /// Name on buttons.
+    pub name: String,
+    /// Kind and settings.
+    pub settings: Settings,
+    /// Domains it is authoritative for (rules D3), folded. Only there is an address proven by what it says.
+    pub domains: BTreeSet<String>,
+    /// Who becomes a person here.
+    pub creation: Creation,
+    /// Whether its "disabled" disables the person, or only the identity (rules C6).
+    pub authoritative: bool,
+    /// Whether people can sign in with it.
+    pub enabled: bool,
+    /// Raised by each change.
+    pub version: i64,
+}
+
+/// Longest texts and lists.
+const MAX_TEXT: usize = 500;
+const MAX_LIST: usize = 200;
+
+fn address(field: &'static str, text: &str) -> Result<(), Refusal> {
+    let bad = |why: &str| Err(Refusal::invalid(field, "provider.address", format!("This address {why}.")));
+    if text.len() > MAX_TEXT {
+        return bad("is longer than 500 characters");
+    }
+    let Ok(url) = Url::parse(text) else { return bad("is not a whole address such as https://login.example.com") };
+    if url.host().is_none() || !matches!(url.scheme(), "https" | "http") {
+        return bad("must begin with https://");
+    }
+    if url.fragment().is_some() || url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return bad("must have no query, fragment, user name or password");
+    }
+    Ok(())
+}
+
+fn text(field: &'static str, text: &str, what: &str) -> Result<(), Refusal> {
+    if text.is_empty() || text.len() > MAX_TEXT || text.trim() != text || text.chars().any(char::is_control) {
+        let message = format!("{what} has 1 to {MAX_TEXT} characters, without line breaks or space around it.");
+        return Err(Refusal::invalid(field, "provider.text", message));
+    }
+    Ok(())
+}
+
+fn names(field: &'static str, list: &BTreeSet<String>, what: &str) -> Result<(), Refusal> {
+    if list.len() > MAX_LIST {
+        return Err(Refusal::invalid(field, "provider.list", format!("At most {MAX_LIST} entries.")));
+    }
+    list.iter().try_for_each(|entry| text(field, entry, what))
+}
+
+/// Whether a text is a domain as [`fold`] leaves it.
+fn is_domain(text: &str) -> bool {
+    text.len() <= 253
+        && text.contains('.')
+        && fold(text) == text
+        && text.split('.').all(|l| (1..=63).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+}
+
+fn domains(field: &'static str, list: &BTreeSet<String>) -> Result<(), Refusal> {
+    if list.len() > MAX_LIST {
+        return Err(Refusal::invalid(field, "provider.list", format!("At most {MAX_LIST} domains.")));
+    }
+    match list.iter().find(|domain| !is_domain(domain)) {
+        Some(bad) => {
+            let shown: String = bad.chars().filter(|c| !c.is_control()).take(100).collect();
+            let message = format!("`{shown}` is not a domain such as example.com (lower case, ASCII).");
+            Err(Refusal::invalid(field, "provider.domain", message))
+        }
+        None => Ok(()),
+    }
+}
+
+impl OidcSettings {
+    /// Whether the issuer speaks for several tenants: its documents carry `{tenantid}` where the tenant's id belongs.
+    #[must_use]
+    pub fn is_multi_tenant(&self) -> bool {
+        let tenant = self.issuer.split('/').nth(3).unwrap_or_default();
+        self.profile == Profile::Entra && matches!(tenant, "common" | "organizations" | "consumers")
+    }
+
+    fn validate(&self) -> Result<(), Refusal> {
+        address("issuer", &self.issuer)?;
+        text("client_id", &self.client_id, "The client id")?;
+        let token = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
+        if self.scopes.len() > MAX_LIST || self.scopes.iter().any(|s| !(1..=200).contains(&s.len()) || !s.chars().all(token)) {
+            let message = "Scopes are words of 1 to 200 printable characters without quote and backslash (RFC 6749 §3.3).";
+            return Err(Refusal::invalid("scopes", "provider.scopes", message));
+        }
+        names("tenants", &self.tenants, "A tenant's id")?;
+        if let Some(bad) = self.tenants.iter().find(|t| uuid::Uuid::try_parse(t).is_err() || fold(t) != **t) {
+            let message = format!("`{bad}` is not a tenant id such as 11111111-2222-3333-4444-555555555555 (lower case).");
+            return Err(Refusal::invalid("tenants", "provider.tenant", message));
+        }
+        if self.is_multi_tenant() && self.tenants.is_empty() {
+            let message = "This issuer speaks for every organisation at Microsoft. Name the tenants that are let in.";
+            return Err(Refusal::invalid("tenants", "provider.tenants", message));
+        }
+        domains("hosted_domains", &self.hosted_domains)?;
+        let claims = &self.claims;
+        for (field, name) in [
+            ("claims.name", &claims.name),
+            ("claims.username", &claims.username),
+            ("claims.email", &claims.email),
+            ("claims.email_verified", &claims.email_verified),
+            ("claims.groups", &claims.groups),
+        ] {
+            text(field, name, "The name of a claim")?;
+        }
+        Ok(())
+    }
+}
+
+impl Provider {
+    /// Checks it as a whole.
+    ///
+    /// # Errors
+    /// A refusal that names the field and says what would be right.
+    pub fn validate(&self) -> Result<(), Refusal> {
+        text("name", &self.name, "The name on the button")?;
+        if self.name.chars().count() > 60 {
+            return Err(Refusal::invalid("name", "provider.text", "The name on the button has at most 60 characters."));
+        }
+        match &self.settings {
+            Settings::Oidc(oidc) => oidc.validate()?,
+            Settings::Github(github) => {
+                address("base_url", &github.base_url)?;
+                address("api_url", &github.api_url)?;
+                text("client_id", &github.client_id, "The client id")?;
+                names("organisations", &github.organisations, "The name of an organisation")?;
+            }
+        }
+        domains("domains", &self.domains)?;
+        match &self.creation {
+            Creation::Nobody | Creation::Everybody => Ok(()),
+            Creation::Domains { domains: list } if list.is_empty() => {
+                Err(Refusal::invalid("creation", "provider.creation", "Name at least one domain whose people are let in."))
+            }
+            Creation::Domains { domains: list } => {
+                domains("creation", list)?;
+                list.iter().find(|domain| !self.domains.contains(*domain)).map_or(Ok(()), |domain| {
+                    let message = format!("This provider proves no address in {domain}: add it to the domains that are its own.");
+                    Err(Refusal::invalid("creation", "provider.creation", message))
+                })
+            }
+            Creation::Groups { groups } if groups.is_empty() => {
+                Err(Refusal::invalid("creation", "provider.creation", "Name at least one group whose people are let in."))
+            }
+            Creation::Groups { groups } => names("creation", groups, "The id of a group"),
+        }
+    }
+
+    /// Whether it can say of an address that it is somebody's.
+    #[must_use]
+    pub fn is_authoritative_for(&self, domain: &str) -> bool {
+        self.domains.contains(&fold(domain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entra() -> Provider {
+        Provider {
+            id: "entra".into(),
+            name: "Contoso".into(),
+            settings: Settings::Oidc(OidcSettings {
+                profile: Profile::Entra,
+                issuer: "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0".into(),
+                client_id: "c".into(),
+                ..OidcSettings::default()
+            }),
+            domains: ["contoso.com".to_owned()].into(),
+            creation: Creation::Nobody,
+            authoritative: false,
+            enabled: true,
+            version: 1,
+        }
+    }
+
+    fn oidc(change: impl FnOnce(&mut OidcSettings)) -> Provider {
+        let mut provider = entra();
+        let Settings::Oidc(settings) = &mut provider.settings else { unreachable!() };
+        change(settings);
+        provider
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_by_field() {
+        entra().validate().unwrap();
+        let field = |p: Provider| p.validate().unwrap_err().field.unwrap();
+        assert_eq!(field(Provider { name: " x".into(), ..entra() }), "name");
+        assert_eq!(field(Provider { name: "x".repeat(61), ..entra() }), "name");
+        assert_eq!(field(Provider { domains: ["Contoso.com".to_owned()].into(), ..entra() }), "domains");
+        assert_eq!(field(Provider { domains: ["com".to_owned()].into(), ..entra() }), "domains");
+        assert_eq!(field(Provider { creation: Creation::Domains { domains: [].into() }, ..entra() }), "creation");
+        assert_eq!(field(Provider { creation: Creation::Groups { groups: [].into() }, ..entra() }), "creation");
+        let of = |domain: &str| Creation::Domains { domains: [domain.to_owned()].into() };
+        Provider { creation: of("contoso.com"), ..entra() }.validate().unwrap();
+        assert_eq!(field(Provider { creation: of("fabrikam.com"), ..entra() }), "creation");
+        for issuer in
+            ["", "login.example.com", "ftp://x.example", "https://x.example/?a", "https://x.example/#a", "https://u@x.example"]
+        {
+            assert_eq!(field(oidc(|s| s.issuer = issuer.into())), "issuer", "{issuer}");
+        }
+        assert_eq!(field(oidc(|s| s.client_id = String::new())), "client_id");
+        assert_eq!(field(oidc(|s| s.scopes = ["a b".to_owned()].into())), "scopes");
+        assert_eq!(field(oidc(|s| s.tenants = ["contoso".to_owned()].into())), "tenants");
+        assert_eq!(field(oidc(|s| s.claims.groups = String::new())), "claims.groups");
+    }
+
+    #[test]
+    fn an_issuer_for_everybody_needs_a_list_of_tenants() {
+        for tenant in ["common", "organizations", "consumers"] {
+            let many = |s: &mut OidcSettings| s.issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
+            assert_eq!(oidc(many).validate().unwrap_err().field, Some("tenants"));
+            oidc(|s| {
+                many(s);
+                s.tenants = ["11111111-2222-3333-4444-555555555555".to_owned()].into();
+            })
+            .validate()
+            .unwrap();
+        }
+    }
+
+    #[test]
+    fn domains_are_compared_folded_and_whole() {
+        assert!(entra().is_authoritative_for("CONTOSO.com"));
+        assert!(!entra().is_authoritative_for("sub.contoso.com") && !entra().is_authoritative_for("evilcontoso.com"));
+    }
+}
