@@ -4,7 +4,7 @@ use super::ids::SpaceId;
 use serde_json::Value;
 
 /// Every code of [`Change::action`]. The pages have words for each (`action.…` in the locale files).
-pub const ACTIONS: [&str; 48] = [
+pub const ACTIONS: [&str; 52] = [
     "admin.recover",
     "adoption.decide",
     "agent.code",
@@ -26,6 +26,7 @@ pub const ACTIONS: [&str; 48] = [
     "group.publish",
     "group.unpublish",
     "identity.link",
+    "identity.refuse",
     "identity.unlink",
     "key.activate",
     "key.create",
@@ -42,6 +43,9 @@ pub const ACTIONS: [&str; 48] = [
     "person.edit",
     "person.enable",
     "person.end_sessions",
+    "provider.create",
+    "provider.remove",
+    "provider.update",
     "right.give",
     "right.take",
     "session.begin",
