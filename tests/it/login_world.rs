@@ -8,7 +8,9 @@ use odcm::accounts::links;
 use odcm::accounts::people::{NewPerson, create};
 use odcm::connectors::{Departure, Error as ConnectorError, Identity, Redirect};
 use odcm::core::ids::{ClientId, PersonId};
+use odcm::core::joining::Said;
 use odcm::core::policy::Actor;
+use odcm::core::provider::{Creation, OidcSettings, Provider, Settings};
 use odcm::core::text::{DisplayName, Email, Username};
 use odcm::deps::Deps;
 use odcm::http::Ctx;
@@ -23,16 +25,27 @@ pub const ORIGIN: &str = "https://id.example.com";
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A provider that believes what the browser says.
-pub struct Fake;
+pub struct Fake(Provider);
+
+impl Fake {
+    fn new() -> Self {
+        Self(Provider {
+            id: "contoso".into(),
+            name: "Contoso".into(),
+            settings: Settings::Oidc(OidcSettings::default()),
+            domains: ["contoso.com".to_owned()].into(),
+            creation: Creation::Nobody,
+            authoritative: false,
+            enabled: true,
+            version: 1,
+        })
+    }
+}
 
 #[async_trait::async_trait]
 impl Redirect for Fake {
-    fn label(&self) -> &str {
-        "Contoso"
-    }
-    fn domains(&self) -> &[String] {
-        static DOMAINS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["contoso.com".into()]);
-        &DOMAINS
+    fn provider(&self) -> &Provider {
+        &self.0
     }
     async fn depart(&self, _: &Deps, state: &str, callback: &str, hint: Option<&str>) -> Result<Departure, ConnectorError> {
         let to = format!("https://login.contoso.com/?state={state}&callback={callback}&hint={}", hint.unwrap_or(""));
@@ -46,6 +59,7 @@ impl Redirect for Fake {
                 subject: subject.clone(),
                 label: subject.clone(),
                 password_set_at: None,
+                said: Said::default(),
             }),
             None => Err(ConnectorError::Denied("no subject".into())),
         }
@@ -96,7 +110,7 @@ pub struct World {
 
 pub async fn world() -> World {
     let TestDeps { deps, hand, folder } = deps_with(|_| {}).await;
-    let registry = odcm::connectors::Registry::default().with("contoso", Arc::new(Fake));
+    let registry = odcm::connectors::Registry::default().with(Arc::new(Fake::new()));
     let deps = TestDeps { deps: deps.with(|inner| inner.connectors = registry), hand, folder };
     let router = login::routes().merge(odcm::pages::routes()).merge(protocol()).with_state(deps.deps.clone());
     let bob = person(&deps, "bob", "Bob Specialist").await;

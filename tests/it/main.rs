@@ -47,5 +47,7 @@ mod standin_octopus_spaces;
 mod standin_octopus_teams;
 mod standin_octopus_users;
 mod storage;
+mod upstream;
+mod upstream_op;
 mod visitor;
 mod web_routes;
