@@ -146,8 +146,8 @@ async fn people_come_in_as_the_administrator_said() {
         assert!(sign_in(&world, &op).await.text.contains("administrator must now decide"));
     }
     let waiting = joining::requests(&world.deps, &root(), "", 10).await.unwrap();
-    assert_eq!(waiting.rows.len(), 1, "one request for each identity");
-    joining::settle(&world.deps, &root(), &waiting.rows[0].id, &Verdict::Join(world.bob.clone())).await.unwrap();
+    assert_eq!(waiting.items.len(), 1, "one request for each identity");
+    joining::settle(&world.deps, &root(), &waiting.items[0].id, &Verdict::Join(world.bob.clone())).await.unwrap();
     assert_eq!(sign_in(&world, &op).await.text, "granted bob fed \"xyz\"");
     people::disable(&world.deps, &root(), &world.bob, "manual").await.unwrap();
     assert!(sign_in(&world, &op).await.text.contains("no account here"), "disabled reads like unknown");
