@@ -49,5 +49,6 @@ mod standin_octopus_users;
 mod storage;
 mod upstream;
 mod upstream_op;
+mod upstream_people;
 mod visitor;
 mod web_routes;

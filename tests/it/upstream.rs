@@ -11,11 +11,11 @@ use odcm::core::provider::{ClientAuth, Creation, OidcSettings, Provider, Setting
 use serde_json::json;
 use url::Url;
 
-fn root() -> Actor {
+pub fn root() -> Actor {
     Actor::system("test")
 }
 
-fn provider(op: &Op, change: impl FnOnce(&mut Provider)) -> Provider {
+pub fn provider(op: &Op, change: impl FnOnce(&mut Provider)) -> Provider {
     let mut provider = Provider {
         id: "okta".into(),
         name: "Solar Okta".into(),
@@ -37,7 +37,7 @@ fn provider(op: &Op, change: impl FnOnce(&mut Provider)) -> Provider {
     provider
 }
 
-async fn set_up(change: impl FnOnce(&mut Provider)) -> (World, Op) {
+pub async fn set_up(change: impl FnOnce(&mut Provider)) -> (World, Op) {
     let world = world().await;
     let op = Op::start(world.deps.clock.now().secs()).await;
     providers::create(&world.deps, &root(), &provider(&op, change), Some("s3cret")).await.unwrap();
@@ -45,7 +45,7 @@ async fn set_up(change: impl FnOnce(&mut Provider)) -> (World, Op) {
 }
 
 /// Presses the provider's button; gives where the browser is sent.
-async fn depart(visitor: &mut Visitor, op: &Op) -> Url {
+pub async fn depart(visitor: &mut Visitor, op: &Op) -> Url {
     let page = visitor.open("/protocol").await;
     assert!(page.text.contains("Solar Okta"), "{}", page.text);
     let away = visitor.submit(&page, "/provider", &[("provider", "okta")]).await;
@@ -59,11 +59,11 @@ fn state(to: &Url) -> String {
     to.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
 }
 
-async fn back(visitor: &mut Visitor, to: &Url, rest: &str) -> Answer {
+pub async fn back(visitor: &mut Visitor, to: &Url, rest: &str) -> Answer {
     visitor.open(&format!("/login/callback/okta?state={}{rest}", state(to))).await
 }
 
-async fn sign_in(world: &World, op: &Op) -> Answer {
+pub async fn sign_in(world: &World, op: &Op) -> Answer {
     let mut visitor = world.visitor();
     let to = depart(&mut visitor, op).await;
     let iss: String = url::form_urlencoded::byte_serialize(op.issuer().as_bytes()).collect();
@@ -120,11 +120,11 @@ async fn keys_are_read_again_when_they_change_and_not_for_every_invention() {
     assert_eq!(sign_in(&world, &op).await.text, "granted eve fed \"xyz\"");
     op.rotate();
     world.deps.hand.advance_ms(31_000);
-    op.set(|op| op.claims.insert("iat".into(), json!(world.deps.clock.now().secs())));
+    op.set(|op| drop(op.claims.insert("iat".into(), json!(world.deps.clock.now().secs()))));
     assert_eq!(sign_in(&world, &op).await.text, "granted eve fed \"xyz\"");
     let reads = op.0.lock().unwrap().key_reads;
     op.set(|op| op.fault = Fault::UnknownKey);
-    op.set(|op| op.claims.insert("sub".into(), json!("x")));
+    op.set(|op| drop(op.claims.insert("sub".into(), json!("x"))));
     for _ in 0..5 {
         assert_eq!(sign_in(&world, &op).await.status, StatusCode::FORBIDDEN);
     }

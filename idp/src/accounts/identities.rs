@@ -12,7 +12,7 @@ use crate::core::policy::{Act, Actor};
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage::emails::{self, IdentityRow};
-use crate::storage::{self, Tx, people, sessions};
+use crate::storage::{self, Tx, credentials, people, providers, sessions};
 use serde_json::{Value, json};
 
 /// An identity to link.
@@ -109,8 +109,12 @@ pub async fn unlink(deps: &Deps, actor: &Actor, person: &PersonId, id: &Identity
 }
 
 async fn unlink_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &IdentityId) -> Result<u64> {
-    let owner = load(tx, person).await?;
     desk.may_touch_credentials(tx, person).await?;
+    remove_in(tx, desk, person, id).await
+}
+
+async fn remove_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &IdentityId) -> Result<u64> {
+    let owner = load(tx, person).await?;
     let row = emails::find_identity(tx, id).await?.filter(|row| row.person_id == *person);
     let row = row.ok_or_else(|| Refusal::not_found("identity"))?;
     emails::remove_identity(tx, id).await?;
@@ -124,6 +128,27 @@ async fn unlink_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &Identit
         .after(json!({ "sessions_ended": ended }));
     desk.audit(tx, &change).await?;
     Ok(ended)
+}
+
+/// A person removes an identity of their own, unless nothing would be left with which to come in. Sessions in which it was used
+/// end. Gives their number.
+///
+/// # Errors
+/// Refused: `not_found`, `identity.last`, `owner.last`.
+pub async fn remove_own(deps: &Deps, actor: &Actor, person: &PersonId, id: &IdentityId) -> Result<u64> {
+    let desk = Desk::new(deps, actor);
+    run_tx!(deps.db, "identity.remove_own", |tx| {
+        let ended = remove_in(tx, &desk, person, id).await?;
+        let mut others = false;
+        for row in emails::identities(tx, person).await? {
+            others = others || providers::find(tx, &row.provider).await?.is_some_and(|stored| stored.provider.enabled);
+        }
+        if !others && credentials::password(tx, person).await?.is_none() {
+            let text = "It is the only way in. Add another identity first.";
+            return Err(Refusal::conflict("identity.last", text).into());
+        }
+        Ok(ended)
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Somebody whom a provider vouches for arrives: the one use case that turns a proof into a person. The decision is
 //! [`core::joining::decide`](crate::core::joining::decide); here it meets what is stored, in one transaction.
 
+use super::claimed;
 use super::desk::Desk;
 use super::links::{OneTimeLink, sha256};
 use super::names::Reuse;
@@ -19,7 +20,7 @@ use crate::run_tx;
 use crate::storage::credentials::{self, Link, Purpose};
 use crate::storage::emails::{self, IdentityRow, Name};
 use crate::storage::identity_requests::{self, RequestRow};
-use crate::storage::{self, J, Tx, invitations, providers};
+use crate::storage::{self, J, Rowish, Tx, invitations, providers};
 use serde_json::json;
 
 /// Most identities that wait at once: whoever makes accounts at a provider cannot fill our disk.
@@ -87,11 +88,7 @@ async fn arrive_in(tx: &mut Tx, desk: &Desk<'_>, provider: &Provider, identity: 
         Some(hash) => invitations::find(tx, hash, desk.now).await?,
         None => None,
     };
-    let new = newcomer(&identity.said, provider, &identity.label);
-    let name_taken = match &new {
-        Some(new) => is_taken(tx, new).await?,
-        None => true, // nobody can be made of so little: somebody must decide
-    };
+    let name_taken = name_taken(tx, &identity.said, provider, &identity.label).await?;
     let now = Circumstances {
         owner: owner.as_ref().map(|row| row.person_id.clone()),
         invitation,
@@ -101,6 +98,7 @@ async fn arrive_in(tx: &mut Tx, desk: &Desk<'_>, provider: &Provider, identity: 
     let person = match decide(provider, &identity.said, &now) {
         Decision::SignIn(person) => {
             let id = owner.map(|row| row.id).ok_or(storage::Error::Rows { what: "identity", rows: 0 })?;
+            groups(tx, desk, identity, &person).await?;
             return Ok(Arrival::Person(person, id));
         }
         Decision::Join(person) => {
@@ -111,8 +109,8 @@ async fn arrive_in(tx: &mut Tx, desk: &Desk<'_>, provider: &Provider, identity: 
             }
             person
         }
-        Decision::Create => match &new {
-            Some(new) => create_in(tx, desk, new, Reuse::Refused).await?.id,
+        Decision::Create => match newcomer(&identity.said, provider, &identity.label) {
+            Some(new) => create_in(tx, desk, &new, Reuse::Refused).await?.id,
             None => return Ok(Arrival::Unknown),
         },
         Decision::Ask(person) => return waits(tx, desk, identity, Some(person)).await,
@@ -121,7 +119,15 @@ async fn arrive_in(tx: &mut Tx, desk: &Desk<'_>, provider: &Provider, identity: 
         Decision::Unknown => return Ok(Arrival::Unknown),
     };
     let id = join(tx, desk, &person, &identity.provider, &identity.subject, &identity.label).await?;
+    groups(tx, desk, identity, &person).await?;
     Ok(Arrival::Person(person, id))
+}
+
+async fn groups(tx: &mut Tx, desk: &Desk<'_>, identity: &Identity, person: &PersonId) -> Result<()> {
+    match &identity.said.groups {
+        Some(named) => claimed::follow(tx, desk, &identity.provider, person, named).await,
+        None => Ok(()),
+    }
 }
 
 /// Gives an identity that is nobody's to a person.
@@ -181,11 +187,19 @@ fn newcomer(said: &Said, provider: &Provider, label: &str) -> Option<NewPerson> 
     })
 }
 
-async fn is_taken(tx: &mut Tx, new: &NewPerson) -> Result<bool> {
+async fn is_taken(db: &mut impl Rowish, new: &NewPerson) -> storage::Result<bool> {
     let (username, email) = (new.username.key(), new.email.key());
-    Ok(emails::claim(tx, Name::Username, &username).await?.is_some()
-        || emails::claim(tx, Name::Email, &email).await?.is_some()
-        || emails::verified_owner(tx, &email).await?.is_some())
+    Ok(emails::claim(db, Name::Username, &username).await?.is_some()
+        || emails::claim(db, Name::Email, &email).await?.is_some()
+        || emails::verified_owner(db, &email).await?.is_some())
+}
+
+/// Whether a person made of what is said would need a name that is somebody's, or could not be made at all.
+pub(super) async fn name_taken(db: &mut impl Rowish, said: &Said, provider: &Provider, label: &str) -> storage::Result<bool> {
+    match newcomer(said, provider, label) {
+        Some(new) => is_taken(db, &new).await,
+        None => Ok(true), // nobody can be made of so little: somebody must decide
+    }
 }
 
 /// Makes a link with which a person joins their own identity at a provider. Earlier unused links of the person become useless.
@@ -229,6 +243,30 @@ pub async fn invite(deps: &Deps, actor: &Actor, person: &PersonId, provider: &st
     })?;
     let url = deps.settings.public.link(&format!("/invitation/{secret}"));
     Ok(OneTimeLink { secret, url, expires_at })
+}
+
+/// An invitation, as the invited person sees it.
+#[derive(Clone, Debug)]
+pub struct Invited {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// Name of the person.
+    pub name: String,
+    /// Name of the provider.
+    pub provider: String,
+}
+
+/// The invitation behind a link, while it can be used.
+///
+/// # Errors
+/// Any storage error.
+pub async fn look(deps: &Deps, secret: &str) -> storage::Result<Option<Invited>> {
+    let (db, now) = (&mut &deps.db, deps.clock.now());
+    let Some(invitation) = invitations::find(db, &sha256(secret), now).await? else { return Ok(None) };
+    let provider = providers::find(db, &invitation.provider).await?.map(|stored| stored.provider).filter(|p| p.enabled);
+    let person = storage::people::find(db, &invitation.person).await?;
+    let (Some(provider), Some(person)) = (provider, person) else { return Ok(None) };
+    Ok(Some(Invited { invitation, name: person.display_name, provider: provider.name }))
 }
 
 /// What an administrator decides about an identity that waits.

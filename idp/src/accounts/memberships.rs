@@ -136,7 +136,7 @@ pub(super) async fn name_of(tx: &mut Tx, subject: &Subject) -> Result<String> {
 
 /// Spaces whose picture changes when the edge from `member` to `group` does; the edge must be stored at the time of asking.
 /// For a person only Spaces that the person may enter at some time count, since members(S,g) = effective(g) ∩ users(S).
-async fn touched(tx: &mut Tx, group: &GroupId, member: &Subject) -> Result<BTreeSet<SpaceId>> {
+pub(super) async fn touched(tx: &mut Tx, group: &GroupId, member: &Subject) -> Result<BTreeSet<SpaceId>> {
     let above = directory::spaces_above_group(tx, group).await?;
     let Subject::Person(person) = member else { return Ok(above) };
     let own = directory::spaces_of_person(tx, person).await?;

@@ -10,6 +10,7 @@ pub mod agent_status;
 pub mod agents;
 pub mod api_tokens;
 pub mod audit;
+pub mod claimed;
 pub mod clients;
 pub mod deployment;
 mod desk;

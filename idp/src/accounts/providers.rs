@@ -1,17 +1,21 @@
 //! Providers that vouch for people: set up, change, remove.
 
 use super::desk::Desk;
-use super::{Error, Result, input};
-use crate::connectors::{self, local};
+use super::{Error, Result, input, joining};
+use crate::connectors::{self, Finding, Grade, Reading, Redirect, local};
 use crate::core::Refusal;
 use crate::core::change::Change;
+use crate::core::ids::PersonId;
+use crate::core::joining::{Circumstances, Decision, decide};
 use crate::core::policy::{Act, Actor, Right, Role, Scope};
 use crate::core::provider::{ClientAuth, Provider, Settings};
+use crate::crypto::hash::unb64;
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage;
 use crate::storage::providers::{self, Stored};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Longest secret, in bytes.
 const MAX_SECRET: usize = 4096;
@@ -76,6 +80,88 @@ pub async fn list(deps: &Deps, actor: &Actor) -> Result<Vec<Stored>> {
 pub async fn find(deps: &Deps, actor: &Actor, id: &str) -> Result<Stored> {
     actor.may(&Act::ReadAll)?;
     Ok(providers::find(&mut &deps.db, id).await?.ok_or_else(|| Refusal::not_found("provider"))?)
+}
+
+/// Tries a provider's settings, step by step.
+///
+/// # Errors
+/// Refused: `not_found`, `right.missing`.
+pub async fn examine(deps: &Deps, actor: &Actor, id: &str) -> Result<Vec<Finding>> {
+    may(actor)?;
+    match connector(deps, id).await? {
+        Some(connector) => Ok(connector.examine(deps).await),
+        None => Ok(vec![Finding::new("Secret", Grade::Bad, "the stored secret cannot be read with this master key: paste it again")]),
+    }
+}
+
+async fn connector(deps: &Deps, id: &str) -> Result<Option<Arc<dyn Redirect>>> {
+    let stored = providers::find(&mut &deps.db, id).await?.ok_or_else(|| Refusal::not_found("provider"))?;
+    Ok(connectors::make(deps, stored))
+}
+
+/// What a provider's claims would mean for somebody who comes with them: how they are read, and what would become of it.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// How they are read, or why they are refused.
+    pub reading: std::result::Result<Reading, String>,
+    /// What would become of it.
+    pub decision: Option<Decision>,
+    /// The person it is or would be joined to.
+    pub person: Option<(PersonId, String)>,
+    /// Groups of the provider that are nodes here.
+    pub groups: Vec<String>,
+}
+
+/// Longest pasted token or claims, in bytes.
+const MAX_PASTE: usize = 64 * 1024;
+
+/// Reads pasted claims, or a pasted token whose signature is not looked at, as if somebody came with them. Changes nothing.
+///
+/// # Errors
+/// Refused: `not_found`, `right.missing`, `claims.invalid`.
+pub async fn try_claims(deps: &Deps, actor: &Actor, id: &str, pasted: &str) -> Result<Trial> {
+    may(actor)?;
+    let claims = claims_of(pasted)?;
+    let stored = providers::find(&mut &deps.db, id).await?.ok_or_else(|| Refusal::not_found("provider"))?;
+    let provider = stored.provider.clone();
+    let reading = connectors::make(deps, stored).and_then(|connector| connector.read(&claims));
+    let reading = match reading {
+        Some(Ok(reading)) => reading,
+        Some(Err(error)) => return Ok(Trial { reading: Err(error.to_string()), decision: None, person: None, groups: vec![] }),
+        None => return Err(Refusal::invalid("claims", "claims.invalid", "Providers of this kind send no claims.").into()),
+    };
+    let db = &mut &deps.db;
+    let owner = storage::emails::identity(db, id, &reading.subject).await?.map(|row| row.person_id);
+    let label = reading.said.email.clone().unwrap_or_else(|| reading.subject.clone());
+    let name_taken = joining::name_taken(db, &reading.said, &provider, &label).await?;
+    let decision = decide(&provider, &reading.said, &Circumstances { owner, name_taken, ..Circumstances::default() });
+    let person = match &decision {
+        Decision::SignIn(person) => storage::people::find(db, person).await?.map(|p| (p.id, p.display_name)),
+        _ => None,
+    };
+    let named = reading.said.groups.clone().unwrap_or_default();
+    let mut groups = Vec::new();
+    for (external, group) in storage::groups::of_provider(db, id).await? {
+        if named.contains(&external) {
+            groups.extend(storage::groups::find(db, &group).await?.map(|g| g.name));
+        }
+    }
+    Ok(Trial { reading: Ok(reading), decision: Some(decision), person, groups })
+}
+
+fn claims_of(pasted: &str) -> std::result::Result<Map<String, Value>, Refusal> {
+    let wrong = |text: &str| Refusal::invalid("claims", "claims.invalid", text.to_owned());
+    let pasted = pasted.trim();
+    if pasted.len() > MAX_PASTE {
+        return Err(wrong("It is longer than 64 KiB."));
+    }
+    let json = if pasted.starts_with('{') {
+        pasted.as_bytes().to_vec()
+    } else {
+        let payload = pasted.split('.').nth(1).and_then(unb64);
+        payload.ok_or_else(|| wrong("It is neither a JSON object nor a token of three parts with dots between them."))?
+    };
+    serde_json::from_slice(&json).map_err(|e| wrong(&format!("It holds no JSON object: {e}.")))
 }
 
 /// Sets one up.

@@ -1,6 +1,7 @@
 //! `/providers`: who vouches for people, invitations, and identities that wait for a decision.
 
 use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, missing, of, ok, tagged};
+use super::texts::{self, IfMatch};
 use crate::accounts::joining::{self, Verdict};
 use crate::accounts::providers as cases;
 use crate::core::ids::PersonId;
@@ -21,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(find, change, remove))
+        .routes(routes!(examine))
         .routes(routes!(invite))
         .routes(routes!(requests))
         .routes(routes!(settle))
@@ -301,7 +303,7 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer
 struct Body {
     /// Name on buttons.
     #[schema(min_length = 1, max_length = 60)]
-    name: String,
+    name: texts::Name,
     /// Kind and settings.
     settings: Settings,
     /// Domains it is authoritative for.
@@ -327,7 +329,7 @@ impl Body {
     fn provider(self, id: String, version: i64) -> (Provider, Option<String>) {
         let Self { name, settings, domains, creation, authoritative, enabled, secret } = self;
         let (settings, creation) = (settings.into(), creation.into());
-        (Provider { id, name, settings, domains, creation, authoritative, enabled, version }, secret)
+        (Provider { id, name: name.into(), settings, domains, creation, authoritative, enabled, version }, secret)
     }
 }
 
@@ -336,8 +338,7 @@ impl Body {
 #[schema(as = NewProvider)]
 struct New {
     /// Its id: part of the redirect URI, and of what identities are known by; it never changes.
-    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
-    id: String,
+    id: texts::Provider,
     /// The rest.
     provider: Body,
 }
@@ -345,13 +346,13 @@ struct New {
 /// Set a provider up.
 #[utoipa::path(post, operation_id = "create_provider", path = "/providers", tag = "providers", request_body = New, responses((status = 201, body = Out), Problems))]
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<New>) -> Answer {
-    let (provider, secret) = body.provider.provider(body.id, 1);
+    let (provider, secret) = body.provider.provider(body.id.into(), 1);
     cases::create(&deps, &actor, &provider, secret.as_deref()).await.map_err(of(&ctx))?;
     created(&format!("/providers/{}", provider.id), shape(&deps, provider, secret.is_some()))
 }
 
 /// One provider.
-#[utoipa::path(get, operation_id = "get_provider", path = "/providers/{id}", tag = "providers", params(("id" = String, Path, max_length = 64)), responses((status = 200, body = Out), Problems))]
+#[utoipa::path(get, operation_id = "get_provider", path = "/providers/{id}", tag = "providers", params(("id" = inline(texts::Provider), Path)), responses((status = 200, body = Out), Problems))]
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
     let found = cases::find(&deps, &actor, &id).await.map_err(of(&ctx))?;
     tagged(found.provider.version, shape(&deps, found.provider, found.secret.is_some()))
@@ -365,8 +366,49 @@ fn seen(headers: &HeaderMap, ctx: &Ctx) -> Result<i64, Problem> {
     etag::if_match(headers).map_err(|p| p.of(ctx))?.ok_or_else(needed)
 }
 
+/// What an examination found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Examination)]
+struct Found {
+    /// Step by step.
+    items: Vec<Step>,
+}
+
+/// A step of an examination.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExaminationStep)]
+struct Step {
+    /// What was tried.
+    step: String,
+    /// `good`, `note` or `bad`.
+    grade: Grade,
+    /// What was found, and what to do about it.
+    text: String,
+}
+
+mirror! {
+/// How a step went.
+#[schema(as = ExaminationGrade)]
+enum Grade = crate::connectors::Grade {
+    /// It works.
+    Good,
+    /// It works, and there is something to know.
+    Note,
+    /// It does not work.
+    Bad,
+}
+}
+
+/// Try a provider's settings, step by step, without signing anybody in.
+#[utoipa::path(post, operation_id = "examine_provider", path = "/providers/{id}/examination", tag = "providers", params(("id" = inline(texts::Provider), Path)), responses((status = 200, body = Found), Problems))]
+async fn examine(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
+    let found = cases::examine(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    let step = |f: crate::connectors::Finding| Step { step: f.step, grade: f.grade.into(), text: f.text };
+    ok(Found { items: found.into_iter().map(step).collect() })
+}
+
 /// Change a provider as a whole.
-#[utoipa::path(put, operation_id = "change_provider", path = "/providers/{id}", tag = "providers", params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, pattern = "^\"[0-9]{1,18}\"$")), request_body = Body, responses((status = 200, body = Out), Problems))]
+#[utoipa::path(put, operation_id = "change_provider", path = "/providers/{id}", tag = "providers", params(("id" = inline(texts::Provider), Path), IfMatch), request_body = Body, responses((status = 200, body = Out), Problems))]
 async fn change(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -382,7 +424,7 @@ async fn change(
 }
 
 /// Remove a provider. The identities that people have there stay with them.
-#[utoipa::path(delete, operation_id = "remove_provider", path = "/providers/{id}", tag = "providers", params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, pattern = "^\"[0-9]{1,18}\"$")), responses((status = 204), Problems))]
+#[utoipa::path(delete, operation_id = "remove_provider", path = "/providers/{id}", tag = "providers", params(("id" = inline(texts::Provider), Path), IfMatch), responses((status = 204), Problems))]
 async fn remove(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let version = seen(&headers, &ctx)?;
     cases::remove(&deps, &actor, &id, version).await.map_err(of(&ctx))?;
@@ -395,12 +437,10 @@ async fn remove(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id
 #[schema(as = NewInvitation)]
 struct NewInvitation {
     /// The provider.
-    #[schema(min_length = 1, max_length = 64)]
-    provider: String,
+    provider: texts::Provider,
     /// The organisation inside the provider that must vouch: an Entra tenant id, a Workspace domain.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 256)]
-    tenant: Option<String>,
+    tenant: Option<texts::ForeignId>,
 }
 
 /// A link, shown once.
@@ -414,7 +454,7 @@ struct InvitationLink {
 }
 
 /// Make a link with which a person joins an identity of their own. Earlier links of the person become useless.
-#[utoipa::path(post, operation_id = "create_invitation", path = "/people/{id}/invitation", tag = "providers", params(("id" = String, Path, max_length = 64)), request_body = NewInvitation, responses((status = 201, body = InvitationLink), Problems))]
+#[utoipa::path(post, operation_id = "create_invitation", path = "/people/{id}/invitation", tag = "providers", params(("id" = String, Path, format = "uuid")), request_body = NewInvitation, responses((status = 201, body = InvitationLink), Problems))]
 async fn invite(
     State(deps): State<Deps>,
     ctx: Ctx,
@@ -486,14 +526,14 @@ enum Decision {
     /// It is this person's.
     Join {
         /// The person.
-        person_id: String,
+        person_id: texts::ObjectId,
     },
     /// It is nobody's.
     Refuse,
 }
 
 /// Decide about an identity that waits.
-#[utoipa::path(post, operation_id = "decide_identity_request", path = "/identity-requests/{id}/decision", tag = "providers", params(("id" = String, Path, max_length = 64)), request_body = Decision, responses((status = 204), Problems))]
+#[utoipa::path(post, operation_id = "decide_identity_request", path = "/identity-requests/{id}/decision", tag = "providers", params(("id" = String, Path, format = "uuid")), request_body = Decision, responses((status = 204), Problems))]
 async fn settle(
     State(deps): State<Deps>,
     ctx: Ctx,

@@ -1,7 +1,7 @@
 //! GitHub, and GitHub Enterprise Server. It is OAuth without OpenID: who somebody is, its API says. The id is the number of the
 //! account, never the login name, which its owner can give up for somebody else to take.
 
-use super::{Departure, Error, Identity, Redirect};
+use super::{Departure, Error, Finding, Grade, Identity, Redirect};
 use crate::core::joining::Said;
 use crate::core::provider::{GithubSettings, Provider, Settings};
 use crate::crypto::hash::{b64, sha256, unb64};
@@ -205,5 +205,22 @@ impl Redirect for Github {
             password_set_at: None,
             said,
         })
+    }
+
+    async fn examine(&self, deps: &Deps) -> Vec<Finding> {
+        let mut found = vec![match &self.secret {
+            Some(_) => Finding::new("Client secret", Grade::Note, "stored; whether it is right shows the first sign-in"),
+            None => Finding::new("Client secret", Grade::Bad, "missing: make one in the settings of the OAuth app"),
+        }];
+        let asked = async {
+            let url = Self::address(&self.settings.api_url, "/meta")?;
+            Ok::<_, Error>(deps.http.get(&url, None, LIMIT).await?.status)
+        };
+        found.push(match asked.await {
+            Ok(200) => Finding::new("API", Grade::Good, format!("{} answers", self.settings.api_url)),
+            Ok(status) => Finding::new("API", Grade::Note, format!("{} answers with status {status}", self.settings.api_url)),
+            Err(error) => Finding::new("API", Grade::Bad, error.to_string()),
+        });
+        found
     }
 }

@@ -12,7 +12,7 @@ pub mod local;
 pub mod oidc;
 mod registry;
 
-pub use registry::{Doors, Registry, Route, secret_of};
+pub use registry::{Doors, Registry, Route, make, secret_of};
 
 use crate::core::Timestamp;
 use crate::core::joining::Said;
@@ -97,6 +97,45 @@ pub struct Departure {
     pub memory: Value,
 }
 
+/// How a step of an examination went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// It works.
+    Good,
+    /// It works, and there is something to know.
+    Note,
+    /// It does not work.
+    Bad,
+}
+
+/// What an examination of a provider's settings found, for an administrator.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// What was tried.
+    pub step: String,
+    /// How it went.
+    pub grade: Grade,
+    /// What was found, and what to do about it.
+    pub text: String,
+}
+
+impl Finding {
+    /// Makes one.
+    pub fn new(step: &str, grade: Grade, text: impl Into<String>) -> Self {
+        Self { step: step.to_owned(), grade, text: text.into() }
+    }
+}
+
+/// Who and what a set of claims means under the settings of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Reading {
+    /// The stable id.
+    pub subject: String,
+    /// The rest.
+    pub said: Said,
+}
+
 /// Sends the browser away and understands what it brings back.
 #[async_trait::async_trait]
 pub trait Redirect: Send + Sync {
@@ -106,4 +145,13 @@ pub trait Redirect: Send + Sync {
     async fn depart(&self, deps: &Deps, state: &str, callback: &str, hint: Option<&str>) -> Result<Departure, Error>;
     /// What the browser brought back: the query of the callback.
     async fn arrive(&self, deps: &Deps, memory: &Value, query: &BTreeMap<String, String>) -> Result<Identity, Error>;
+    /// Tries what can be tried without a person, step by step.
+    async fn examine(&self, _: &Deps) -> Vec<Finding> {
+        Vec::new()
+    }
+    /// How claims would be read, whoever made them; for a page on which an administrator tries it. `None`: this kind of provider
+    /// sends no claims.
+    fn read(&self, _: &serde_json::Map<String, Value>) -> Option<Result<Reading, Error>> {
+        None
+    }
 }

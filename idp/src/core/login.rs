@@ -55,6 +55,9 @@ pub struct Demand {
     pub consent: ConsentRule,
     /// Scopes to be consented to.
     pub scopes: Vec<String>,
+    /// The provider to go to at once.
+    #[serde(default)]
+    pub provider: Option<String>,
     /// The invitation that brought the person here: SHA-256 of its link, in base64url.
     #[serde(default)]
     pub invitation: Option<String>,
@@ -80,6 +83,7 @@ impl Demand {
             expected: None,
             consent: ConsentRule::Skip,
             scopes: Vec::new(),
+            provider: None,
             invitation: None,
             joining: None,
         }

@@ -92,6 +92,17 @@ impl ForeignKey {
         Some(Self { kid: raw.kid, alg: raw.alg, public })
     }
 
+    /// Its kind, for people.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.public {
+            Public::Rsa(_) => "RSA",
+            Public::P256(_) => "P-256",
+            Public::P384(_) => "P-384",
+            Public::Ed25519(_) => "Ed25519",
+        }
+    }
+
     /// Whether this key is one for an algorithm.
     fn is_for(&self, alg: &str) -> bool {
         let family = match &self.public {

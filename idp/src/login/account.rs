@@ -42,8 +42,11 @@ struct Address {
 
 #[derive(Clone, Debug, Serialize)]
 struct Identity {
+    id: String,
+    /// Its name, or its id when it is not connected any more.
     provider: String,
     label: String,
+    last_used_at: Option<i64>,
 }
 
 /// What the person allowed an application.
@@ -81,6 +84,8 @@ pub(crate) struct Account {
     username: String,
     emails: Vec<Address>,
     identities: Vec<Identity>,
+    /// There is a provider to add an identity of.
+    may_add: bool,
     has_password: bool,
     sessions: Vec<Listed>,
     allowed: Vec<Allowed>,
@@ -100,6 +105,12 @@ impl Page for Account {
             last_seen_at: 1_795_352_400_000,
             current,
         };
+        let identity = |last_used_at| Identity {
+            id: "01890a5d-ac96-774b-bcce-b302099a8057".into(),
+            provider: "Contoso".into(),
+            label: "bob@contoso.com".into(),
+            last_used_at,
+        };
         let full = Self {
             name: "Bob Specialist".into(),
             username: "bob".into(),
@@ -107,7 +118,8 @@ impl Page for Account {
                 Address { address: "bob@example.com".into(), verified: true, used_in_spaces: true },
                 Address { address: "bob@example.org".into(), verified: false, used_in_spaces: false },
             ],
-            identities: vec![Identity { provider: "entra".into(), label: "bob@contoso.com".into() }],
+            identities: vec![identity(Some(1_795_352_400_000)), identity(None)],
+            may_add: true,
             has_password: true,
             sessions: vec![listed(Some("Firefox on Linux"), true), listed(None, false)],
             allowed: vec![Allowed {
@@ -123,6 +135,7 @@ impl Page for Account {
         let bare = Self {
             emails: vec![],
             identities: vec![],
+            may_add: false,
             has_password: false,
             sessions: vec![listed(None, true)],
             allowed: vec![],
@@ -170,7 +183,13 @@ async fn load(deps: &Deps, person: &Person, errors: Errors) -> Result<Account, c
         verified: e.verified_at.is_some(),
         address: e.address,
     });
-    let identities = emails::identities(&mut &deps.db, id).await?;
+    let doors = deps.connectors.doors(deps).await?;
+    let identities = emails::identities(&mut &deps.db, id).await?.into_iter().map(|i| Identity {
+        id: i.id.to_string(),
+        provider: doors.redirect(&i.provider).map_or(i.provider, |c| c.provider().name.clone()),
+        label: i.label,
+        last_used_at: i.last_used_at.map(|at| at.0),
+    });
     let listed = sessions::of_person(&mut &deps.db, id, now, idle_ms).await?.into_iter().map(|s| Listed {
         current: s.id == person.session.id,
         id: s.id.to_string(),
@@ -190,7 +209,8 @@ async fn load(deps: &Deps, person: &Person, errors: Errors) -> Result<Account, c
         name: person.session.display_name.clone(),
         username: person.session.username.clone(),
         emails: addresses.collect(),
-        identities: identities.into_iter().map(|i| Identity { provider: i.provider, label: i.label }).collect(),
+        identities: identities.collect(),
+        may_add: !doors.buttons().is_empty(),
         has_password: credentials::password(&mut &deps.db, id).await?.is_some(),
         sessions: listed.collect(),
         current_error: errors.current,

@@ -12,8 +12,10 @@ mod dispatcher;
 mod extract;
 mod flow;
 mod home;
+mod invitation;
 mod link;
 mod logout;
+mod own_identities;
 mod passwords;
 mod session;
 mod steps;
@@ -31,7 +33,7 @@ use crate::deps::Deps;
 use axum::Router;
 use axum::http::{HeaderName, StatusCode, header};
 
-/// `/login…`, `/logout`, `/`, `/account…`, `/link/…`.
+/// `/login…`, `/logout`, `/`, `/account…`, `/link/…`, `/invitation/…`.
 pub fn routes() -> Router<Deps> {
     Router::new()
         .merge(dispatcher::routes())
@@ -40,6 +42,8 @@ pub fn routes() -> Router<Deps> {
         .merge(link::routes())
         .merge(home::routes())
         .merge(account::routes())
+        .merge(own_identities::routes())
+        .merge(invitation::routes())
 }
 
 /// Refuses HEAD where GET does something once: begins or ends a sign-in, makes a code, ends a session (RFC 9110 §9.2.1; link

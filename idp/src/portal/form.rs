@@ -55,6 +55,10 @@ impl Field {
     pub(super) fn checks(name: &'static str, label: &str, options: Vec<(String, String)>, chosen: Vec<String>) -> Self {
         Self { options, chosen, ..Self::new("checks", name, label, "") }.optional()
     }
+    /// A secret: may be left empty, and is never shown again.
+    pub(super) fn secret(name: &'static str, label: &str) -> Self {
+        Self::new("secret", name, label, "").optional()
+    }
     /// Sent along, not shown.
     pub(super) fn hidden(name: &'static str, value: &str) -> Self {
         Self::new("hidden", name, "", value)
@@ -82,12 +86,19 @@ pub(super) struct FormPage {
     submit: String,
     cancel: String,
     error: Option<String>,
+    /// It only asks for another page.
+    get: bool,
 }
 
 impl FormPage {
     /// A form that is posted to `action`.
     pub(super) fn new(title: &str, action: &str, submit: &str, fields: Vec<Field>) -> Self {
         Self { title: title.into(), action: action.into(), submit: submit.into(), fields, ..Self::default() }
+    }
+    /// It is sent by GET.
+    pub(super) fn get(mut self) -> Self {
+        self.get = true;
+        self
     }
     /// What it is for.
     pub(super) fn text(mut self, text: &str) -> Self {
@@ -104,7 +115,7 @@ impl FormPage {
     pub(super) fn again(mut self, input: &Input, problem: &Problem) -> Self {
         for field in &mut self.fields {
             match field.kind {
-                "hidden" => {}
+                "hidden" | "secret" => {}
                 "checks" => field.chosen = input.all(field.name).map(str::to_owned).collect(),
                 _ => field.value = input.get(field.name).to_owned(),
             }
@@ -132,6 +143,7 @@ impl Page for FormPage {
             Field::select("one", "One", "b", options()),
             Field::check("yes", "Yes", true).hint("A hint."),
             Field::checks("many", "Many", options(), vec!["b".into()]).hint("A hint."),
+            Field::secret("secret", "Secret"),
             Field::hidden("version", "1"),
         ];
         let form = Self::new("Title", "/admin/x", "Save", fields).under(&[("People", "/admin/people")]).text("Text.");
@@ -140,6 +152,7 @@ impl Page for FormPage {
             form.clone().again(&Input::default(), &wrong.clone().field("name")),
             form.clone().again(&Input::default(), &wrong.clone().field("many")),
             form.clone().again(&Input::default(), &wrong),
+            form.clone().get(),
             form,
         ]
     }

@@ -19,6 +19,7 @@ mod form;
 mod group;
 mod groups;
 mod history;
+mod identity_requests;
 mod keys;
 mod list;
 mod live;
@@ -30,6 +31,9 @@ mod person;
 mod person_acts;
 mod person_sign_ins;
 mod pick;
+mod provider_claims;
+mod provider_form;
+mod providers;
 mod rights;
 mod space;
 mod space_access;
@@ -54,6 +58,7 @@ pub fn routes(deps: &Deps) -> Router<Deps> {
         .merge(of_people())
         .merge(of_groups())
         .merge(of_spaces())
+        .merge(of_providers())
         .merge(of_system())
         .route_layer(from_fn_with_state(deps.clone(), desk::say))
 }
@@ -73,6 +78,7 @@ fn of_people() -> Router<Deps> {
         .route("/admin/people/{id}/emails/add", get(act::new_email).post(act::add_email))
         .route("/admin/people/{id}/emails/{email}/verify", post(act::verify_email))
         .route("/admin/people/{id}/emails/{email}/remove", get(act::removing_email).post(act::remove_email))
+        .route("/admin/people/{id}/invite", get(sign::inviting).post(sign::invite))
         .route("/admin/people/{id}/identities/add", get(sign::new_identity).post(sign::link_identity))
         .route("/admin/people/{id}/identities/{identity}/remove", get(sign::unlinking).post(sign::unlink))
         .route("/admin/people/{id}/sessions/{session}/end", post(sign::end_session))
@@ -117,6 +123,23 @@ fn of_spaces() -> Router<Deps> {
         .route("/admin/spaces/{id}/secret", get(settings::rotating).post(settings::rotate))
         .route("/admin/spaces/{id}/agent/revoke", get(settings::revoking).post(settings::revoke))
         .route("/admin/spaces/{id}/remove", get(settings::removing).post(settings::remove))
+}
+
+fn of_providers() -> Router<Deps> {
+    use {identity_requests as waiting, provider_claims as claims};
+    Router::new()
+        .route("/admin/providers", get(providers::list))
+        .route("/admin/providers/new", get(providers::new).post(providers::create))
+        .route("/admin/providers/{id}", get(providers::show))
+        .route("/admin/providers/{id}/edit", get(providers::edit).post(providers::save))
+        .route("/admin/providers/{id}/examine", post(providers::examine))
+        .route("/admin/providers/{id}/claims", get(claims::show).post(claims::read))
+        .route("/admin/providers/{id}/remove", get(providers::removing).post(providers::remove))
+        .route("/admin/identity-requests", get(waiting::list))
+        .route("/admin/identity-requests/{id}", get(waiting::show))
+        .route("/admin/identity-requests/{id}/join", get(waiting::picking).post(waiting::join))
+        .route("/admin/identity-requests/{id}/check", get(waiting::check))
+        .route("/admin/identity-requests/{id}/refuse", post(waiting::refuse))
 }
 
 fn of_system() -> Router<Deps> {

@@ -28,6 +28,8 @@ pub(super) fn of(desk: &Desk) -> Vec<NavGroup> {
         group(
             "nav.system",
             vec![
+                item("nav.providers", "/admin/providers", "person", all),
+                item("nav.requests", "/admin/identity-requests", "clock", desk.may(&Act::ManagePeople)),
                 item("nav.clients", "/admin/clients", "clients", all),
                 item("nav.audit", "/admin/audit", "audit", desk.may(&Act::ReadAudit)),
                 item("nav.rights", "/admin/rights", "lock", all),

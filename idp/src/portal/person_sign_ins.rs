@@ -3,10 +3,11 @@
 use super::confirm::Confirm;
 use super::desk::{Answer, Desk, Fault, Input, Post};
 use super::form::{Field, FormPage};
+use super::once::{Once, Value};
 use super::person::load;
 use super::tokens::TokenView;
 use crate::accounts::identities::{self as cases, NewIdentity};
-use crate::accounts::{api_tokens, sign_ins};
+use crate::accounts::{api_tokens, joining, sign_ins};
 use crate::connectors::Doors;
 use crate::core::Timestamp;
 use crate::core::ids::{ApiTokenId, ClientId, IdentityId, PersonId, SessionId};
@@ -141,6 +142,49 @@ pub(super) async fn link_identity(Path(id): Path<PersonId>, post: Post) -> Answe
         Err(fault) => {
             let form = identity_form(&desk.deps.connectors.doors(&desk.deps).await?, &person);
             desk.again(fault, form, &input)
+        }
+    }
+}
+
+fn invite_form(known: &Doors, person: &Person) -> FormPage {
+    let providers = known.buttons();
+    let fields = vec![
+        Field::select("provider", "Provider", "", providers),
+        Field::text("tenant", "Organisation inside the provider", "").optional().hint(
+            "An Entra tenant id or a Workspace domain. With it that organisation must vouch for the person. Without it the provider must prove the address; otherwise you are asked.",
+        ),
+    ];
+    FormPage::new(&format!("Invite {}", person.display_name), &format!("{}/invite", here(person)), "Make invitation", fields)
+        .text(&format!(
+            "You get a link to hand over. With it {} signs in once at the provider, as {}; that account is the way in from then on, and no password is needed.",
+            person.display_name, person.space_email
+        ))
+        .under(&[("People", "/admin/people"), (&person.display_name, &here(person))])
+}
+
+/// `GET /admin/people/{id}/invite`.
+pub(super) async fn inviting(desk: Desk, Path(id): Path<PersonId>) -> Answer {
+    let person = managed(&desk, &id).await?;
+    desk.page(&invite_form(&desk.deps.connectors.doors(&desk.deps).await?, &person))
+}
+
+/// `POST /admin/people/{id}/invite`.
+pub(super) async fn invite(Path(id): Path<PersonId>, post: Post) -> Answer {
+    let Post { desk, input } = post;
+    let person = load(&desk, &id).await?;
+    match joining::invite(&desk.deps, desk.actor(), &id, input.get("provider"), input.filled("tenant")).await {
+        Ok(link) => desk.page(&Once {
+            title: format!("Invitation of {}", person.display_name),
+            text: "Hand it over in a way that only this person reads. It works once; earlier links of the person do not work any more.".into(),
+            trail: vec![("People".into(), "/admin/people".into()), (person.display_name.clone(), here(&person))],
+            values: vec![Value { id: "link", label: "Link", value: link.url }],
+            expires_at: Some(link.expires_at),
+            next: here(&person),
+            next_label: "I have copied the link".into(),
+        }),
+        Err(error) => {
+            let form = invite_form(&desk.deps.connectors.doors(&desk.deps).await?, &person);
+            desk.again(error.into(), form, &input)
         }
     }
 }

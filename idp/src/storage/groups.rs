@@ -106,6 +106,15 @@ pub async fn by_external(db: &mut impl Rowish, provider: &str, external_id: &str
     Ok(row.map(|(id,)| id))
 }
 
+/// The groups of a provider that an administrator made nodes of the directory: id there, and id here. At most 5000.
+///
+/// # Errors
+/// Any storage error.
+pub async fn of_provider(db: &mut impl Rowish, provider: &str) -> Result<Vec<(String, GroupId)>> {
+    let s = sql!("SELECT external_id, id FROM grp WHERE provider = $1 ORDER BY external_id LIMIT 5000");
+    db.all(s, &[&provider]).await
+}
+
 /// A page in order of name. `after` is the (folded name, id) of the last one seen.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::core::joining::Said;
 use crate::sql;
 
 /// One of them.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct RequestRow {
     /// Its id.
     pub id: String,

@@ -9,7 +9,8 @@ use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Encode, Type};
 
 /// JSON kept as TEXT on both engines; never queried inside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct J<T>(pub T);
 
 impl<T, DB: Database> Type<DB> for J<T>

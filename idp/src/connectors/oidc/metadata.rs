@@ -33,6 +33,7 @@ struct Raw {
     authorization_response_iss_parameter_supported: bool,
     code_challenge_methods_supported: Option<Vec<String>>,
     response_types_supported: Option<Vec<String>>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
 /// The part of it that we use.
@@ -45,6 +46,9 @@ pub(super) struct Metadata {
     jwks: Url,
     /// Whether its answers carry `iss` (RFC 9207 §3).
     pub(super) says_iss: bool,
+    /// Whether it says that it checks PKCE with S256 (RFC 8414 §2).
+    pub(super) checks_pkce: bool,
+    auth_methods: Vec<String>,
 }
 
 impl Metadata {
@@ -65,17 +69,27 @@ impl Metadata {
         if unable(&raw.response_types_supported, "code") {
             return Err(wrong("does not offer response_type code".into()));
         }
-        if unable(&raw.code_challenge_methods_supported, "S256") {
-            tracing::debug!(issuer = expected, "a provider does not say that it checks PKCE; we send it all the same");
-        }
         Ok(Self {
             authorization: address("authorization_endpoint", &raw.authorization_endpoint)?,
             token: address("token_endpoint", &raw.token_endpoint)?,
             userinfo: raw.userinfo_endpoint.as_deref().map(|text| address("userinfo_endpoint", text)).transpose()?,
             jwks: address("jwks_uri", &raw.jwks_uri)?,
             says_iss: raw.authorization_response_iss_parameter_supported,
+            checks_pkce: raw.code_challenge_methods_supported.is_some_and(|list| list.iter().any(|m| m == "S256")),
+            // what is meant when it says nothing (RFC 8414 §2)
+            auth_methods: raw.token_endpoint_auth_methods_supported.unwrap_or_else(|| vec!["client_secret_basic".into()]),
             issuer: raw.issuer,
         })
+    }
+
+    /// How clients may prove themselves.
+    pub(super) fn auth_methods(&self) -> Vec<String> {
+        self.auth_methods.iter().take(20).map(|method| shown(method)).collect()
+    }
+
+    /// Whether a client may prove itself this way. PKCE alone is what providers often leave unsaid.
+    pub(super) fn offers_auth(&self, method: &str) -> bool {
+        method == "none" || self.auth_methods.iter().any(|m| m == method)
     }
 
     /// The issuer that a token of `tenant` must name.

@@ -1,11 +1,12 @@
 //! OpenID providers: authorization code with PKCE, state and nonce (OpenID Connect Core §3.1), whatever the provider asks for
 //! beyond that by its [`Profile`]. One connector per provider; it keeps what the provider publishes and nothing of people.
 
+mod examine;
 mod id_token;
 mod metadata;
 mod said;
 
-use super::{Departure, Error, Identity, Redirect};
+use super::{Departure, Error, Finding, Identity, Reading, Redirect};
 use crate::core::provider::{ClientAuth, OidcSettings, Profile, Provider, Settings};
 use crate::crypto::foreign::Unverified;
 use crate::crypto::hash::{b64, sha256, unb64};
@@ -205,5 +206,14 @@ impl Redirect for OpenId {
             password_set_at: None,
             said,
         })
+    }
+
+    async fn examine(&self, deps: &Deps) -> Vec<Finding> {
+        examine::of(self, deps).await
+    }
+
+    fn read(&self, claims: &Claims) -> Option<Result<Reading, Error>> {
+        let of = |subject| Reading { subject, said: said::said(&self.settings, claims) };
+        Some(said::subject(&self.settings, claims).map(of))
     }
 }

@@ -29,9 +29,11 @@ fn is_true(value: Option<&Value>) -> bool {
 }
 
 fn groups(value: Option<&Value>) -> Option<Vec<String>> {
+    // ids are compared byte by byte: one with space around it is not mended
+    let exact = |group: &Value| short(Some(group)).filter(|id| group.as_str() == Some(id));
     match value? {
-        Value::Array(list) => Some(list.iter().take(MAX_GROUPS).filter_map(|group| short(Some(group))).collect()),
-        one => short(Some(one)).map(|group| vec![group]),
+        Value::Array(list) => Some(list.iter().take(MAX_GROUPS).filter_map(exact).collect()),
+        one => exact(one).map(|group| vec![group]),
     }
 }
 

@@ -40,19 +40,22 @@ impl Page for Identify {
 }
 crate::page!(Identify);
 
-/// Shows the page, or goes straight to the provider that the client's domain hint names.
+/// Shows the page, or goes straight to the provider that the demand or its domain hint names.
 pub(in super::super) async fn show(current: Current<'_>) -> Response {
     let doors = match current.deps.connectors.doors(current.deps).await {
         Ok(doors) => doors,
         Err(error) => return current.fault(error),
     };
     let demand = &current.flow.demand;
-    if current.flow.stage == Stage::Open
-        && let Some(domain) = &demand.domain_hint
-        && let Route::Redirect(provider) = doors.route("", Some(domain))
-    {
-        let hint = demand.login_hint.clone();
-        return upstream::depart(current, &doors, &provider, hint.as_deref()).await;
+    if current.flow.stage == Stage::Open {
+        let hinted = demand.domain_hint.as_deref().and_then(|domain| match doors.route("", Some(domain)) {
+            Route::Redirect(provider) => Some(provider),
+            Route::Password => None,
+        });
+        if let Some(provider) = demand.provider.clone().or(hinted) {
+            let hint = demand.login_hint.clone();
+            return upstream::depart(current, &doors, &provider, hint.as_deref()).await;
+        }
     }
     let name = demand.login_hint.clone().unwrap_or_default();
     page(&current, &doors, name, None)

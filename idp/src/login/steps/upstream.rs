@@ -139,6 +139,14 @@ pub(super) async fn callback(
         Err(error) => return refused(&error, "login.upstream_failed"),
     };
     let demand = &current.flow.demand;
+    if let Some(joining) = &demand.joining {
+        match session::look(&deps, &ctx).await {
+            // whoever asked for it must be signed in here still
+            Ok(Some(session)) if session.person == *joining => {}
+            Ok(_) => return gone(&deps, &ctx),
+            Err(error) => return current.fault(error),
+        }
+    }
     let brings = Brings {
         invitation: demand.invitation.as_deref().and_then(unb64),
         joining: demand.joining.clone(),
