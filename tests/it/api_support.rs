@@ -4,11 +4,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use odcm::accounts::identities::{self, NewIdentity};
-use odcm::accounts::{api_tokens, clients, emails, grants, groups, memberships, people, rights, spaces};
+use odcm::accounts::{api_tokens, clients, emails, grants, groups, memberships, people, providers, rights, spaces};
 use odcm::core::client::{ClientKind, ClientSettings};
 use odcm::core::directory::{Span, Subject};
 use odcm::core::ids::{ClientId, GrantId, GroupId, PersonId, SessionId, SpaceId};
 use odcm::core::policy::{Actor, Right, Role, Scope, TokenScopes, Via};
+use odcm::core::provider::{Creation, OidcSettings, Provider, Settings};
 use odcm::core::session::{Authentication, Method, Session};
 use odcm::core::text::{DisplayName, Email, Slug, Username};
 use odcm::storage::groups::GroupKind;
@@ -75,6 +76,17 @@ pub struct World {
 
 pub fn host() -> Actor {
     Actor { via: Via::Host, ..Actor::system("test") }
+}
+
+fn provider_body() -> Value {
+    json!({
+        "name": "Solar Okta", "secret": "s3cret", "enabled": true, "domains": ["solar.test"],
+        "creation": {"who": "domains", "domains": ["solar.test"]},
+        "settings": {
+            "kind": "oidc", "profile": "okta", "issuer": "https://solar.okta.test", "client_id": "odcm",
+            "client_auth": "client_secret_post", "scopes": ["profile"],
+        },
+    })
 }
 
 impl World {
@@ -148,6 +160,27 @@ impl World {
         let new =
             clients::NewClient { id: Some(id.clone()), kind, name: "Application".into(), settings, groups: Default::default() };
         clients::create(&self.deps, &host(), new).await.unwrap();
+        id
+    }
+    pub async fn provider(&self) -> String {
+        let id = format!("idp{}", self.next());
+        // nothing listens there
+        let settings = Settings::Oidc(OidcSettings {
+            issuer: "https://127.0.0.1:9".into(),
+            client_id: "odcm".into(),
+            ..OidcSettings::default()
+        });
+        let provider = Provider {
+            id: id.clone(),
+            name: "Solar Okta".into(),
+            settings,
+            domains: [].into(),
+            creation: Creation::Nobody,
+            authoritative: false,
+            enabled: true,
+            version: 1,
+        };
+        providers::create(&self.deps, &host(), &provider, Some("s3cret")).await.unwrap();
         id
     }
     pub async fn right(&self, person: &PersonId, role: Role, scope: Scope) -> String {
@@ -464,6 +497,34 @@ impl World {
             "revoke_token" => {
                 put(&self.token_with_id(&self.owner_id, true).await.1);
                 204
+            }
+            "list_providers" | "list_identity_requests" => 200,
+            "create_provider" => {
+                body = Some(json!({"id": format!("okta{n}"), "provider": provider_body()}));
+                201
+            }
+            "get_provider" | "examine_provider" => {
+                put(&self.provider().await);
+                200
+            }
+            "change_provider" => {
+                put(&self.provider().await);
+                body = Some(provider_body());
+                200
+            }
+            "remove_provider" => {
+                put(&self.provider().await);
+                204
+            }
+            "create_invitation" => {
+                put(&self.person().await);
+                body = Some(json!({"provider": self.provider().await, "tenant": "example.com"}));
+                201
+            }
+            "decide_identity_request" => {
+                put(&PersonId::from_uuid(self.deps.entropy.id(self.deps.clock.now())));
+                body = Some(json!({"decision": "refuse"}));
+                404 // nothing waits
             }
             "explain" => {
                 let (_, space, person) = self.grant().await;

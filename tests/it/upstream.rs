@@ -79,8 +79,14 @@ async fn whoever_the_provider_vouches_for_is_the_person_of_that_identity() {
     let mut bob = world.visitor();
     let to = depart(&mut bob, &op).await;
     let value = |name: &str| to.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v.into_owned()).unwrap_or_default();
-    assert_eq!((value("response_type"), value("client_id"), value("code_challenge_method")), ("code".into(), "odcm".into(), "S256".into()));
-    assert_eq!((value("scope"), value("redirect_uri")), ("openid email profile".into(), "https://id.example.com/login/callback/okta".into()));
+    assert_eq!(
+        (value("response_type"), value("client_id"), value("code_challenge_method")),
+        ("code".into(), "odcm".into(), "S256".into())
+    );
+    assert_eq!(
+        (value("scope"), value("redirect_uri")),
+        ("openid email profile".into(), "https://id.example.com/login/callback/okta".into())
+    );
     let iss: String = url::form_urlencoded::byte_serialize(op.issuer().as_bytes()).collect();
     assert_eq!(back(&mut bob, &to, &format!("&code=good-code&iss={iss}")).await.text, "granted bob fed \"xyz\"");
     // an address in the provider's domain goes there, whoever it is
@@ -134,7 +140,9 @@ async fn keys_are_read_again_when_they_change_and_not_for_every_invention() {
 #[tokio::test]
 async fn people_come_in_as_the_administrator_said() {
     let (world, op) = set_up(|p| p.creation = Creation::Domains { domains: ["solar.test".to_owned()].into() }).await;
-    op.person(json!({ "sub": "1", "email": "new@solar.test", "email_verified": true, "preferred_username": "newbie", "name": "New" }));
+    op.person(
+        json!({ "sub": "1", "email": "new@solar.test", "email_verified": true, "preferred_username": "newbie", "name": "New" }),
+    );
     assert_eq!(sign_in(&world, &op).await.text, "granted newbie fed \"xyz\"");
     for (sub, email, verified) in [("2", "x@solar.test", false), ("3", "x@elsewhere.test", true)] {
         op.person(json!({ "sub": sub, "email": email, "email_verified": verified, "preferred_username": "x" }));
@@ -159,7 +167,7 @@ async fn a_provider_that_is_changed_or_removed_counts_at_once() {
     op.person(json!({ "sub": "eve", "email": "eve@solar.test", "email_verified": true, "preferred_username": "eve" }));
     let mut visitor = world.visitor();
     let to = depart(&mut visitor, &op).await;
-    providers::update(&world.deps, &root(), &provider(&op, |p| p.enabled = false), None).await.unwrap();
+    providers::update(&world.deps, &root(), &provider(&op, |p| p.enabled = false), None, None).await.unwrap();
     let iss: String = url::form_urlencoded::byte_serialize(op.issuer().as_bytes()).collect();
     let late = back(&mut visitor, &to, &format!("&code=good-code&iss={iss}")).await;
     assert_eq!(late.status, StatusCode::GONE);
@@ -169,7 +177,9 @@ async fn a_provider_that_is_changed_or_removed_counts_at_once() {
 #[tokio::test]
 async fn a_provider_inside_the_network_is_asked_only_if_that_is_allowed() {
     let (world, _) = set_up(|_| {}).await;
-    for issuer in ["http://10.1.2.3", "https://169.254.169.254", "https://[fd00::1]", "http://id.example.com", "file:///etc/passwd"] {
+    for issuer in
+        ["http://10.1.2.3", "https://169.254.169.254", "https://[fd00::1]", "http://id.example.com", "file:///etc/passwd"]
+    {
         let url = Url::parse(&format!("{issuer}/.well-known/openid-configuration")).unwrap();
         let refused = world.deps.http.get(&url, None, 1000).await.unwrap_err();
         assert!(matches!(refused, odcm::net::Error::Forbidden(_)), "{issuer}: {refused}");

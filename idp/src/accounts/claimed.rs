@@ -52,7 +52,8 @@ pub(super) async fn follow(tx: &mut Tx, desk: &Desk<'_>, provider: &str, person:
 async fn change(tx: &mut Tx, action: &'static str, group: &GroupId, person: &PersonId, source: &str) -> Result<Change> {
     let name = groups::find(tx, group).await?.map(|g| g.name).unwrap_or_default();
     let member = people::find(tx, person).await?.map(|p| p.display_name).unwrap_or_default();
-    let facts = json!({ "member": Subject::Person(person.clone()), "name": member, "source": source, "when": span_json(Span::ALWAYS) });
+    let facts =
+        json!({ "member": Subject::Person(person.clone()), "name": member, "source": source, "when": span_json(Span::ALWAYS) });
     let change = Change::new(action, "group", group.as_str(), &name).about(person.to_string());
     Ok(if action == "membership.add" { change.after(facts) } else { change.before(facts) })
 }

@@ -4,7 +4,7 @@
 use super::desk::Desk;
 use super::people::{load, owns_everything};
 use super::{Error, Result, input};
-use crate::connectors::local;
+use crate::connectors::{SignedOut, local};
 use crate::core::Refusal;
 use crate::core::change::Change;
 use crate::core::ids::{IdentityId, PersonId};
@@ -128,6 +128,25 @@ async fn remove_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &Identit
         .after(json!({ "sessions_ended": ended }));
     desk.audit(tx, &change).await?;
     Ok(ended)
+}
+
+/// Somebody signed out at a provider: sessions that were begun with that identity, and before, end. Gives their number.
+///
+/// # Errors
+/// Any storage error.
+pub async fn signed_out(deps: &Deps, actor: &Actor, provider: &str, out: &SignedOut) -> Result<u64> {
+    let desk = Desk::new(deps, actor);
+    run_tx!(deps.db, "identity.signed_out", |tx| {
+        let Some(row) = emails::identity(tx, provider, &out.subject).await? else { return Ok(0) };
+        let ended = sessions::end_proven_by(tx, &row.person_id, &row.id, out.at, desk.now).await?;
+        if ended > 0 {
+            let owner = load(tx, &row.person_id).await?;
+            let change = Change::new("session.end", "person", owner.id.as_str(), &owner.display_name)
+                .after(json!({ "sessions_ended": ended, "signed_out_at": provider }));
+            desk.audit(tx, &change).await?;
+        }
+        Ok::<u64, Error>(ended)
+    })
 }
 
 /// A person removes an identity of their own, unless nothing would be left with which to come in. Sessions in which it was used

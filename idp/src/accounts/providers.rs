@@ -2,23 +2,23 @@
 
 use super::desk::Desk;
 use super::{Error, Result, input, joining};
-use crate::connectors::{self, Finding, Grade, Reading, Redirect, local};
+use crate::connectors::{self, Connector, Finding, Grade, Reading, local};
 use crate::core::Refusal;
 use crate::core::change::Change;
 use crate::core::ids::PersonId;
 use crate::core::joining::{Circumstances, Decision, decide};
 use crate::core::policy::{Act, Actor, Right, Role, Scope};
 use crate::core::provider::{ClientAuth, Provider, Settings};
+use crate::core::text_rule::{CONTROL, Chars, TextRule};
 use crate::crypto::hash::unb64;
 use crate::deps::Deps;
 use crate::run_tx;
 use crate::storage;
 use crate::storage::providers::{self, Stored};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
-/// Longest secret, in bytes.
-const MAX_SECRET: usize = 4096;
+/// A client secret.
+pub const SECRET: TextRule = TextRule::of(1, 4096, Chars::Not(&[CONTROL]));
 
 /// Who may: whoever decides by whom people are let in decides who is let in, so it needs an owner.
 fn may(actor: &Actor) -> Result<()> {
@@ -43,12 +43,13 @@ fn check(provider: &Provider, has_secret: bool) -> std::result::Result<(), Refus
     let needs = match &provider.settings {
         Settings::Oidc(oidc) => matches!(oidc.client_auth, ClientAuth::ClientSecretBasic | ClientAuth::ClientSecretPost),
         Settings::Github(_) => true,
+        Settings::Ldap(ldap) => !ldap.bind_name.is_empty(),
     };
     if provider.enabled && needs && !has_secret {
         return Err(Refusal::invalid(
             "secret",
             "provider.secret",
-            "This provider knows us by a client secret: paste the one it gave.",
+            "This provider knows us by a secret: paste the client secret, or the password of the service account.",
         ));
     }
     Ok(())
@@ -56,9 +57,8 @@ fn check(provider: &Provider, has_secret: bool) -> std::result::Result<(), Refus
 
 fn sealed(deps: &Deps, id: &str, secret: Option<&str>) -> Result<Option<Vec<u8>>> {
     let Some(secret) = secret else { return Ok(None) };
-    if secret.is_empty() || secret.len() > MAX_SECRET || secret.chars().any(char::is_control) {
-        let text = "A client secret has 1 to 4096 characters on one line.";
-        return Err(Refusal::invalid("secret", "provider.secret", text).into());
+    if let Some(fault) = SECRET.fault(secret) {
+        return Err(fault.refusal("secret", "provider.secret", "A client secret has 1 to 4096 characters on one line.").into());
     }
     let sealed = deps.sealer.seal(connectors::secret_of(id), secret.as_bytes());
     sealed.map(Some).map_err(|e| Error::Internal(e.to_string()))
@@ -90,11 +90,13 @@ pub async fn examine(deps: &Deps, actor: &Actor, id: &str) -> Result<Vec<Finding
     may(actor)?;
     match connector(deps, id).await? {
         Some(connector) => Ok(connector.examine(deps).await),
-        None => Ok(vec![Finding::new("Secret", Grade::Bad, "the stored secret cannot be read with this master key: paste it again")]),
+        None => {
+            Ok(vec![Finding::new("Secret", Grade::Bad, "the stored secret cannot be read with this master key: paste it again")])
+        }
     }
 }
 
-async fn connector(deps: &Deps, id: &str) -> Result<Option<Arc<dyn Redirect>>> {
+async fn connector(deps: &Deps, id: &str) -> Result<Option<Connector>> {
     let stored = providers::find(&mut &deps.db, id).await?.ok_or_else(|| Refusal::not_found("provider"))?;
     Ok(connectors::make(deps, stored))
 }
@@ -124,7 +126,10 @@ pub async fn try_claims(deps: &Deps, actor: &Actor, id: &str, pasted: &str) -> R
     let claims = claims_of(pasted)?;
     let stored = providers::find(&mut &deps.db, id).await?.ok_or_else(|| Refusal::not_found("provider"))?;
     let provider = stored.provider.clone();
-    let reading = connectors::make(deps, stored).and_then(|connector| connector.read(&claims));
+    let reading = match connectors::make(deps, stored) {
+        Some(Connector::Redirect(connector)) => connector.read(&claims),
+        Some(Connector::Directory(_)) | None => None,
+    };
     let reading = match reading {
         Some(Ok(reading)) => reading,
         Some(Err(error)) => return Ok(Trial { reading: Err(error.to_string()), decision: None, person: None, groups: vec![] }),
@@ -186,11 +191,11 @@ pub async fn create(deps: &Deps, actor: &Actor, provider: &Provider, secret: Opt
     }
 }
 
-/// Changes one that is still at `provider.version`; `secret` replaces the one that is stored. Gives the new version.
+/// Changes one that is still at version `seen`, if that is given; `secret` replaces the one that is stored. Gives the new version.
 ///
 /// # Errors
 /// Refused: `not_found`, `right.missing`, `stale`, and what is wrong by field.
-pub async fn update(deps: &Deps, actor: &Actor, provider: &Provider, secret: Option<&str>) -> Result<i64> {
+pub async fn update(deps: &Deps, actor: &Actor, provider: &Provider, seen: Option<i64>, secret: Option<&str>) -> Result<i64> {
     may(actor)?;
     let sealed = sealed(deps, &provider.id, secret)?;
     let desk = Desk::new(deps, actor);
@@ -201,11 +206,9 @@ pub async fn update(deps: &Deps, actor: &Actor, provider: &Provider, secret: Opt
             let text = "A provider of another kind knows people by other ids: set up a new one.";
             return Err(Refusal::invalid("settings", "provider.kind", text).into());
         }
+        let provider = &Provider { version: seen.unwrap_or(before.provider.version), ..provider.clone() };
         if !providers::update(tx, provider, sealed.clone(), desk.now).await? {
             return Err(Refusal::stale().into());
-        }
-        if !provider.enabled && before.provider.enabled {
-            desk.refuse_lockout(tx).await?;
         }
         let change = Change::new("provider.update", "provider", &provider.id, &provider.name)
             .before(facts(&before.provider, None))
@@ -215,19 +218,18 @@ pub async fn update(deps: &Deps, actor: &Actor, provider: &Provider, secret: Opt
     })
 }
 
-/// Removes one. The identities that people have there stay with them, and count again should it be set up again.
+/// Removes one that is still at version `seen`, if that is given. The identities that people have there stay with them, and count again should it be set up again.
 ///
 /// # Errors
-/// Refused: `not_found`, `right.missing`, `stale`, `owner.last`.
-pub async fn remove(deps: &Deps, actor: &Actor, id: &str, version: i64) -> Result<()> {
+/// Refused: `not_found`, `right.missing`, `stale`.
+pub async fn remove(deps: &Deps, actor: &Actor, id: &str, seen: Option<i64>) -> Result<()> {
     may(actor)?;
     let desk = Desk::new(deps, actor);
     run_tx!(deps.db, "provider.remove", |tx| {
         let before = providers::find(tx, id).await?.ok_or_else(|| Refusal::not_found("provider"))?;
-        if !providers::delete(tx, id, version).await? {
+        if !providers::delete(tx, id, seen.unwrap_or(before.provider.version)).await? {
             return Err(Refusal::stale().into());
         }
-        desk.refuse_lockout(tx).await?;
         let change = Change::new("provider.remove", "provider", id, &before.provider.name).before(facts(&before.provider, None));
         desk.audit(tx, &change).await
     })

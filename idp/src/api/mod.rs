@@ -10,6 +10,7 @@ mod access;
 mod agents;
 mod audit;
 mod clients;
+mod directories;
 mod grants;
 mod groups;
 mod keys;

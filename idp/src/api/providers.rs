@@ -1,5 +1,7 @@
 //! `/providers`: who vouches for people, invitations, and identities that wait for a decision.
 
+use super::directories::Directory;
+use super::shape::mirror;
 use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, missing, of, ok, tagged};
 use super::texts::{self, IfMatch};
 use crate::accounts::joining::{self, Verdict};
@@ -7,11 +9,11 @@ use crate::accounts::providers as cases;
 use crate::core::ids::PersonId;
 use crate::core::provider::{self as core, Provider};
 use crate::deps::Deps;
-use crate::http::{Ctx, Json, Path, Problem, Query, etag};
+use crate::http::{Ctx, Json, Path, Query, etag};
 use crate::login::Token;
 use crate::storage::identity_requests::RequestRow;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
@@ -26,22 +28,6 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
         .routes(routes!(invite))
         .routes(routes!(requests))
         .routes(routes!(settle))
-}
-
-/// Mirrors a type of `core`, which knows nothing of OpenAPI.
-macro_rules! mirror {
-    ($(#[$meta:meta])* enum $name:ident = $core:path { $($(#[$doc:meta])* $variant:ident,)* }) => {
-        #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        $(#[$meta])*
-        enum $name { $($(#[$doc])* $variant,)* }
-        impl From<$core> for $name {
-            fn from(value: $core) -> Self { match value { $(<$core>::$variant => Self::$variant,)* } }
-        }
-        impl From<$name> for $core {
-            fn from(value: $name) -> Self { match value { $($name::$variant => Self::$variant,)* } }
-        }
-    };
 }
 
 mirror! {
@@ -80,14 +66,19 @@ enum Profile = core::Profile {
 #[schema(as = ClaimMap)]
 struct Claims {
     /// Name to show.
+    #[schema(value_type = texts::ProviderText)]
     name: String,
     /// User name to propose.
+    #[schema(value_type = texts::ProviderText)]
     username: String,
     /// Address.
+    #[schema(value_type = texts::ProviderText)]
     email: String,
     /// Whether the provider verified the address.
+    #[schema(value_type = texts::ProviderText)]
     email_verified: String,
     /// Groups.
+    #[schema(value_type = texts::ProviderText)]
     groups: String,
 }
 
@@ -108,21 +99,24 @@ enum Settings {
         /// Profile.
         profile: Profile,
         /// Issuer identifier.
-        #[schema(max_length = 500)]
+        #[schema(value_type = texts::ProviderAddress)]
         issuer: String,
         /// Our client id there.
-        #[schema(max_length = 500)]
+        #[schema(value_type = texts::ProviderText)]
         client_id: String,
         /// How we prove ourselves.
         client_auth: Auth,
         /// Scopes besides `openid`.
         #[serde(default)]
+        #[schema(value_type = Vec<texts::ProviderScope>, max_items = 200)]
         scopes: BTreeSet<String>,
         /// Entra: tenants that are let in.
         #[serde(default)]
+        #[schema(value_type = Vec<texts::Tenant>, max_items = 200)]
         tenants: BTreeSet<String>,
         /// Google: Workspace domains that are let in.
         #[serde(default)]
+        #[schema(value_type = Vec<texts::Domain>, max_items = 200)]
         hosted_domains: BTreeSet<String>,
         /// Ask the userinfo endpoint too.
         #[serde(default)]
@@ -130,22 +124,32 @@ enum Settings {
         /// Which claims say what.
         #[serde(default)]
         claims: Claims,
+        /// Entra: ask Microsoft Graph for groups that do not fit into the token. Google: ask Cloud Identity for groups.
+        #[serde(default)]
+        vendor_groups: bool,
+        /// Where that is, if not at the vendor's usual address.
+        #[serde(default)]
+        #[schema(value_type = Option<texts::ProviderAddress>)]
+        vendor_url: Option<String>,
     },
     /// GitHub.
     Github {
         /// Where people sign in.
-        #[schema(max_length = 500)]
+        #[schema(value_type = texts::ProviderAddress)]
         base_url: String,
         /// Where its API is.
-        #[schema(max_length = 500)]
+        #[schema(value_type = texts::ProviderAddress)]
         api_url: String,
         /// Our client id there.
-        #[schema(max_length = 500)]
+        #[schema(value_type = texts::ProviderText)]
         client_id: String,
         /// Organisations of which somebody must be a member.
         #[serde(default)]
+        #[schema(value_type = Vec<texts::ProviderText>, max_items = 200)]
         organisations: BTreeSet<String>,
     },
+    /// Active Directory or another LDAP server.
+    Ldap(Box<Directory>),
 }
 
 impl From<core::Settings> for Settings {
@@ -163,8 +167,11 @@ impl From<core::Settings> for Settings {
                     hosted_domains: s.hosted_domains,
                     userinfo: s.userinfo,
                     claims: Claims { name, username, email, email_verified, groups },
+                    vendor_groups: s.vendor_groups,
+                    vendor_url: s.vendor_url,
                 }
             }
+            core::Settings::Ldap(s) => Self::Ldap(Box::new((*s).into())),
             core::Settings::Github(s) => {
                 Self::Github { base_url: s.base_url, api_url: s.api_url, client_id: s.client_id, organisations: s.organisations }
             }
@@ -175,7 +182,19 @@ impl From<core::Settings> for Settings {
 impl From<Settings> for core::Settings {
     fn from(settings: Settings) -> Self {
         match settings {
-            Settings::Oidc { profile, issuer, client_id, client_auth, scopes, tenants, hosted_domains, userinfo, claims } => {
+            Settings::Oidc {
+                profile,
+                issuer,
+                client_id,
+                client_auth,
+                scopes,
+                tenants,
+                hosted_domains,
+                userinfo,
+                claims,
+                vendor_groups,
+                vendor_url,
+            } => {
                 let Claims { name, username, email, email_verified, groups } = claims;
                 Self::Oidc(core::OidcSettings {
                     profile: profile.into(),
@@ -187,8 +206,11 @@ impl From<Settings> for core::Settings {
                     hosted_domains,
                     userinfo,
                     claims: core::ClaimMap { name, username, email, email_verified, groups },
+                    vendor_groups,
+                    vendor_url,
                 })
             }
+            Settings::Ldap(directory) => Self::Ldap(Box::new((*directory).into())),
             Settings::Github { base_url, api_url, client_id, organisations } => {
                 Self::Github(core::GithubSettings { base_url, api_url, client_id, organisations })
             }
@@ -209,11 +231,13 @@ enum Creation {
     /// Whoever has a proven address in one of these.
     Domains {
         /// Domains.
+        #[schema(value_type = Vec<texts::Domain>, max_items = 200)]
         domains: BTreeSet<String>,
     },
     /// Whoever is in one of these groups of the provider.
     Groups {
         /// Ids there.
+        #[schema(value_type = Vec<texts::ProviderText>, max_items = 200)]
         groups: BTreeSet<String>,
     },
 }
@@ -302,13 +326,12 @@ async fn list(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token) -> Answer
 #[schema(as = ProviderBody)]
 struct Body {
     /// Name on buttons.
-    #[schema(min_length = 1, max_length = 60)]
-    name: texts::Name,
+    name: texts::Button,
     /// Kind and settings.
     settings: Settings,
     /// Domains it is authoritative for.
     #[serde(default)]
-    #[schema(max_items = 200)]
+    #[schema(value_type = Vec<texts::Domain>, max_items = 200)]
     domains: BTreeSet<String>,
     /// Who becomes a person.
     #[serde(default)]
@@ -321,15 +344,17 @@ struct Body {
     enabled: bool,
     /// The secret that the provider gave; left out, the one that is stored stays.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 4096)]
-    secret: Option<String>,
+    secret: Option<texts::ClientSecret>,
 }
 
 impl Body {
     fn provider(self, id: String, version: i64) -> (Provider, Option<String>) {
         let Self { name, settings, domains, creation, authoritative, enabled, secret } = self;
         let (settings, creation) = (settings.into(), creation.into());
-        (Provider { id, name: name.into(), settings, domains, creation, authoritative, enabled, version }, secret)
+        (
+            Provider { id, name: name.into(), settings, domains, creation, authoritative, enabled, version },
+            secret.map(String::from),
+        )
     }
 }
 
@@ -356,14 +381,6 @@ async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(bo
 async fn find(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
     let found = cases::find(&deps, &actor, &id).await.map_err(of(&ctx))?;
     tagged(found.provider.version, shape(&deps, found.provider, found.secret.is_some()))
-}
-
-fn seen(headers: &HeaderMap, ctx: &Ctx) -> Result<i64, Problem> {
-    let needed = || {
-        let text = "Say which version you change: send the ETag that you read as If-Match.";
-        Problem::new(StatusCode::PRECONDITION_REQUIRED, "if_match.missing", text).of(ctx)
-    };
-    etag::if_match(headers).map_err(|p| p.of(ctx))?.ok_or_else(needed)
 }
 
 /// What an examination found.
@@ -417,8 +434,9 @@ async fn change(
     headers: HeaderMap,
     Json(body): Json<Body>,
 ) -> Answer {
-    let (mut provider, secret) = body.provider(id, seen(&headers, &ctx)?);
-    provider.version = cases::update(&deps, &actor, &provider, secret.as_deref()).await.map_err(of(&ctx))?;
+    let seen = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
+    let (mut provider, secret) = body.provider(id, 0);
+    provider.version = cases::update(&deps, &actor, &provider, seen, secret.as_deref()).await.map_err(of(&ctx))?;
     let found = cases::find(&deps, &actor, &provider.id).await.map_err(of(&ctx))?;
     tagged(provider.version, shape(&deps, provider, found.secret.is_some()))
 }
@@ -426,8 +444,8 @@ async fn change(
 /// Remove a provider. The identities that people have there stay with them.
 #[utoipa::path(delete, operation_id = "remove_provider", path = "/providers/{id}", tag = "providers", params(("id" = inline(texts::Provider), Path), IfMatch), responses((status = 204), Problems))]
 async fn remove(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    let version = seen(&headers, &ctx)?;
-    cases::remove(&deps, &actor, &id, version).await.map_err(of(&ctx))?;
+    let seen = etag::if_match(&headers).map_err(|p| p.of(&ctx))?;
+    cases::remove(&deps, &actor, &id, seen).await.map_err(of(&ctx))?;
     done()
 }
 

@@ -399,3 +399,21 @@ pub(super) fn id<T: std::str::FromStr>(text: &str, field: &'static str, ctx: &Ct
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "id.invalid", detail).field(field).of(ctx)
     })
 }
+
+/// Mirrors an enum of `core`, which knows nothing of OpenAPI.
+macro_rules! mirror {
+    ($(#[$meta:meta])* enum $name:ident = $core:path { $($(#[$doc:meta])* $variant:ident,)* }) => {
+        #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        $(#[$meta])*
+        enum $name { $($(#[$doc])* $variant,)* }
+        impl From<$core> for $name {
+            fn from(value: $core) -> Self { match value { $(<$core>::$variant => Self::$variant,)* } }
+        }
+        impl From<$name> for $core {
+            fn from(value: $name) -> Self { match value { $($name::$variant => Self::$variant,)* } }
+        }
+    };
+}
+
+pub(super) use mirror;

@@ -4,7 +4,7 @@
 use crate::accounts::input;
 use crate::core::text::{self, Email};
 use crate::core::text_rule::TextRule;
-use crate::core::{client, ids};
+use crate::core::{client, ids, provider};
 use crate::http::etag;
 use serde::{Deserialize, Deserializer};
 use std::ops::Deref;
@@ -103,6 +103,28 @@ texts! {
     ScopeName: by(&client::SCOPE), said(&client::SCOPE);
     /// The audience of access tokens, usually the URL of an API.
     Audience: by(&client::AUDIENCE), said(&client::AUDIENCE);
+    /// The name of a provider on buttons.
+    Button: by(&provider::BUTTON), said(&provider::BUTTON);
+    /// An id at a provider, the name of a claim, the name of an organisation there.
+    ProviderText: by(&provider::TEXT), said(&provider::TEXT);
+    /// The address of a provider: https, without user name, query and fragment.
+    ProviderAddress: by(&provider::ADDRESS), said(&provider::ADDRESS);
+    /// A scope of a provider (RFC 6749).
+    ProviderScope: by(&provider::SCOPE), said(&provider::SCOPE);
+    /// A domain, lower case.
+    Domain: by(&provider::DOMAIN), said(&provider::DOMAIN);
+    /// The id of an Entra tenant, lower case.
+    Tenant: by(&provider::TENANT), said(&provider::TENANT);
+    /// The name of an entry or account of a directory.
+    DirectoryText: by(&provider::ENTRY), said(&provider::ENTRY);
+    /// A filter (RFC 4515).
+    DirectoryFilter: by(&provider::FILTER), said(&provider::FILTER);
+    /// The name of an attribute (RFC 4512), or nothing.
+    AttributeName: by(&provider::ATTRIBUTE), said(&provider::ATTRIBUTE);
+    /// Certificates in PEM (RFC 7468).
+    Pem: by(&provider::PEM), said(&provider::PEM);
+    /// A client secret.
+    ClientSecret: by(&crate::accounts::providers::SECRET), said(&crate::accounts::providers::SECRET);
     /// The id of an account or team in a Space, such as `Users-21`.
     SpaceKey: by(&input::SPACE_KEY), said(&input::SPACE_KEY);
 }

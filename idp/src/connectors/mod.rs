@@ -8,11 +8,14 @@
 //! name. It depends on the domain, the hints and the list alone, never on whether the person exists (rules D3).
 
 pub mod github;
+pub mod ldap;
+mod ldap_door;
 pub mod local;
 pub mod oidc;
 mod registry;
 
-pub use registry::{Doors, Registry, Route, make, secret_of};
+pub use ldap_door::LdapDoor;
+pub use registry::{Connector, Doors, Registry, Route, make, secret_of};
 
 use crate::core::Timestamp;
 use crate::core::joining::Said;
@@ -50,6 +53,9 @@ pub enum Error {
     /// The provider answered nonsense.
     #[error("upstream: {0}")]
     Upstream(String),
+    /// Something stands against the account, whatever its password.
+    #[error("barred: {0:?}")]
+    Barred(ldap::Standing),
     /// Too busy or too slow; trying again makes sense.
     #[error("busy")]
     Busy,
@@ -136,6 +142,15 @@ pub struct Reading {
     pub said: Said,
 }
 
+/// Somebody signed out at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedOut {
+    /// Stable id there.
+    pub subject: String,
+    /// When: sessions that began later are not meant.
+    pub at: Timestamp,
+}
+
 /// Sends the browser away and understands what it brings back.
 #[async_trait::async_trait]
 pub trait Redirect: Send + Sync {
@@ -148,6 +163,10 @@ pub trait Redirect: Send + Sync {
     /// Tries what can be tried without a person, step by step.
     async fn examine(&self, _: &Deps) -> Vec<Finding> {
         Vec::new()
+    }
+    /// Reads the provider's word that somebody signed out there.
+    async fn signed_out(&self, _: &Deps, _: &str) -> Result<SignedOut, Error> {
+        Err(Error::Misconfigured("providers of this kind say nothing of signing out".into()))
     }
     /// How claims would be read, whoever made them; for a page on which an administrator tries it. `None`: this kind of provider
     /// sends no claims.

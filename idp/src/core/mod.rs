@@ -15,6 +15,10 @@ mod explain_text;
 pub mod ids;
 pub mod joining;
 pub mod keyset;
+pub mod ldap;
+pub mod ldap_dn;
+pub mod ldap_filter;
+pub mod ldap_profile;
 pub mod login;
 #[cfg(test)]
 mod login_tests;

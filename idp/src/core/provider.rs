@@ -2,7 +2,9 @@
 //! what they say.
 
 use super::Refusal;
+use super::ldap::LdapSettings;
 use super::text::fold;
+use super::text_rule::{CONTROL, Chars, Ranges, SPACE, TURNS, TextRule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use url::Url;
@@ -87,6 +89,10 @@ pub struct OidcSettings {
     pub userinfo: bool,
     /// Which claims say what.
     pub claims: ClaimMap,
+    /// Entra: ask Microsoft Graph for groups that do not fit into the token. Google: ask Cloud Identity for groups.
+    pub vendor_groups: bool,
+    /// Where that is, if not at the vendor's usual address (national clouds).
+    pub vendor_url: Option<String>,
 }
 
 /// GitHub, or an Enterprise Server.
@@ -122,6 +128,8 @@ pub enum Settings {
     Oidc(OidcSettings),
     /// GitHub's OAuth, which is no OpenID Connect.
     Github(GithubSettings),
+    /// Active Directory or another LDAP server.
+    Ldap(Box<LdapSettings>),
 }
 
 /// Who becomes a person here by signing in for the first time.
@@ -166,38 +174,52 @@ pub struct Provider {
     pub version: i64,
 }
 
-/// Longest texts and lists.
-const MAX_TEXT: usize = 500;
-const MAX_LIST: usize = 200;
+/// Most entries of a list.
+pub const MAX_LIST: usize = 200;
+/// The name on buttons.
+pub const BUTTON: TextRule = TextRule::of(1, 60, Chars::Not(&[CONTROL, TURNS])).edged(Chars::Not(&[CONTROL, TURNS, SPACE]));
+/// An id at a provider, the name of a claim, the name of an organisation there.
+pub const TEXT: TextRule = TextRule::of(1, 500, Chars::Not(&[CONTROL])).edged(Chars::Not(&[CONTROL, SPACE]));
+/// The address of a provider; that it is one is for [`Provider::validate`] to say.
+pub const ADDRESS: TextRule = TextRule::of(8, 500, Chars::Not(&[CONTROL, SPACE, &[('#', '#'), ('?', '?'), ('\\', '\\')]]))
+    .beginning(&["https://", "http://"]);
+/// A scope (RFC 6749 §3.3).
+pub const SCOPE: TextRule = TextRule::of(1, 200, Chars::Only(&[&[('!', '!'), ('#', '['), (']', '~')]]));
+const NAME_CHARS: Ranges = &[('a', 'z'), ('0', '9')];
+/// The characters of a domain, lower case; that it is one is for [`Provider::validate`] to say.
+pub const DOMAIN: TextRule = TextRule::of(3, 253, Chars::Only(&[NAME_CHARS, &[('-', '.')]])).edged(Chars::Only(&[NAME_CHARS]));
+/// The name of an entry or account of a directory; that it is one is for [`Provider::validate`] to say.
+pub const ENTRY: TextRule = TextRule::of(0, 500, Chars::Not(&[CONTROL]));
+/// A filter of a directory.
+pub const FILTER: TextRule = TextRule::of(0, 2000, Chars::Not(&[CONTROL]));
+/// The name of an attribute, or nothing.
+pub const ATTRIBUTE: TextRule =
+    TextRule::of(0, 100, Chars::Only(&[&[('A', 'Z'), ('a', 'z'), ('0', '9'), ('-', '.'), (';', ';')]]));
+/// Certificates.
+pub const PEM: TextRule = TextRule::of(0, 65_536, Chars::Only(&[&[(' ', '~'), ('\n', '\n'), ('\r', '\r')]]));
+/// The id of an Entra tenant, lower case.
+pub const TENANT: TextRule = TextRule::of(36, 36, Chars::Only(&[&[('a', 'f'), ('0', '9'), ('-', '-')]]));
 
 fn address(field: &'static str, text: &str) -> Result<(), Refusal> {
-    let bad = |why: &str| Err(Refusal::invalid(field, "provider.address", format!("This address {why}.")));
-    if text.len() > MAX_TEXT {
-        return bad("is longer than 500 characters");
+    let rule = "This is a whole address such as https://login.example.com, without query, fragment and user name.";
+    if let Some(fault) = ADDRESS.fault(text) {
+        return Err(fault.refusal(field, "provider.address", rule));
     }
-    let Ok(url) = Url::parse(text) else { return bad("is not a whole address such as https://login.example.com") };
-    if url.host().is_none() || !matches!(url.scheme(), "https" | "http") {
-        return bad("must begin with https://");
-    }
-    if url.fragment().is_some() || url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return bad("must have no query, fragment, user name or password");
-    }
-    Ok(())
+    let fine = |url: &Url| url.host().is_some() && url.username().is_empty() && url.password().is_none();
+    if Url::parse(text).is_ok_and(|url| fine(&url)) { Ok(()) } else { Err(Refusal::invalid(field, "provider.address", rule)) }
 }
 
-fn text(field: &'static str, text: &str, what: &str) -> Result<(), Refusal> {
-    if text.is_empty() || text.len() > MAX_TEXT || text.trim() != text || text.chars().any(char::is_control) {
-        let message = format!("{what} has 1 to {MAX_TEXT} characters, without line breaks or space around it.");
-        return Err(Refusal::invalid(field, "provider.text", message));
-    }
-    Ok(())
+const TEXT_RULE: &str = "This has 1 to 500 characters, without line breaks or space around it.";
+
+fn text(field: &'static str, text: &str) -> Result<(), Refusal> {
+    TEXT.fault(text).map_or(Ok(()), |fault| Err(fault.refusal(field, "provider.text", TEXT_RULE)))
 }
 
-fn names(field: &'static str, list: &BTreeSet<String>, what: &str) -> Result<(), Refusal> {
+fn names(field: &'static str, list: &BTreeSet<String>) -> Result<(), Refusal> {
     if list.len() > MAX_LIST {
         return Err(Refusal::invalid(field, "provider.list", format!("At most {MAX_LIST} entries.")));
     }
-    list.iter().try_for_each(|entry| text(field, entry, what))
+    list.iter().try_for_each(|entry| text(field, entry))
 }
 
 /// Whether a text is a domain as [`fold`] leaves it.
@@ -232,13 +254,12 @@ impl OidcSettings {
 
     fn validate(&self) -> Result<(), Refusal> {
         address("issuer", &self.issuer)?;
-        text("client_id", &self.client_id, "The client id")?;
-        let token = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
-        if self.scopes.len() > MAX_LIST || self.scopes.iter().any(|s| !(1..=200).contains(&s.len()) || !s.chars().all(token)) {
+        text("client_id", &self.client_id)?;
+        if self.scopes.len() > MAX_LIST || self.scopes.iter().any(|s| SCOPE.fault(s).is_some()) {
             let message = "Scopes are words of 1 to 200 printable characters without quote and backslash (RFC 6749 §3.3).";
             return Err(Refusal::invalid("scopes", "provider.scopes", message));
         }
-        names("tenants", &self.tenants, "A tenant's id")?;
+        names("tenants", &self.tenants)?;
         if let Some(bad) = self.tenants.iter().find(|t| uuid::Uuid::try_parse(t).is_err() || fold(t) != **t) {
             let message = format!("`{bad}` is not a tenant id such as 11111111-2222-3333-4444-555555555555 (lower case).");
             return Err(Refusal::invalid("tenants", "provider.tenant", message));
@@ -247,6 +268,7 @@ impl OidcSettings {
             let message = "This issuer speaks for every organisation at Microsoft. Name the tenants that are let in.";
             return Err(Refusal::invalid("tenants", "provider.tenants", message));
         }
+        self.vendor_url.as_deref().map_or(Ok(()), |url| address("vendor_url", url))?;
         domains("hosted_domains", &self.hosted_domains)?;
         let claims = &self.claims;
         for (field, name) in [
@@ -256,7 +278,7 @@ impl OidcSettings {
             ("claims.email_verified", &claims.email_verified),
             ("claims.groups", &claims.groups),
         ] {
-            text(field, name, "The name of a claim")?;
+            text(field, name)?;
         }
         Ok(())
     }
@@ -268,18 +290,19 @@ impl Provider {
     /// # Errors
     /// A refusal that names the field and says what would be right.
     pub fn validate(&self) -> Result<(), Refusal> {
-        text("name", &self.name, "The name on the button")?;
-        if self.name.chars().count() > 60 {
-            return Err(Refusal::invalid("name", "provider.text", "The name on the button has at most 60 characters."));
+        if let Some(fault) = BUTTON.fault(&self.name) {
+            let rule = "The name on the button has 1 to 60 characters, without line breaks or space around it.";
+            return Err(fault.refusal("name", "provider.text", rule));
         }
         match &self.settings {
             Settings::Oidc(oidc) => oidc.validate()?,
             Settings::Github(github) => {
                 address("base_url", &github.base_url)?;
                 address("api_url", &github.api_url)?;
-                text("client_id", &github.client_id, "The client id")?;
-                names("organisations", &github.organisations, "The name of an organisation")?;
+                text("client_id", &github.client_id)?;
+                names("organisations", &github.organisations)?;
             }
+            Settings::Ldap(ldap) => ldap.validate()?,
         }
         domains("domains", &self.domains)?;
         match &self.creation {
@@ -297,7 +320,7 @@ impl Provider {
             Creation::Groups { groups } if groups.is_empty() => {
                 Err(Refusal::invalid("creation", "provider.creation", "Name at least one group whose people are let in."))
             }
-            Creation::Groups { groups } => names("creation", groups, "The id of a group"),
+            Creation::Groups { groups } => names("creation", groups),
         }
     }
 

@@ -186,7 +186,7 @@ async fn load(deps: &Deps, person: &Person, errors: Errors) -> Result<Account, c
     let doors = deps.connectors.doors(deps).await?;
     let identities = emails::identities(&mut &deps.db, id).await?.into_iter().map(|i| Identity {
         id: i.id.to_string(),
-        provider: doors.redirect(&i.provider).map_or(i.provider, |c| c.provider().name.clone()),
+        provider: doors.name(&i.provider).to_owned(),
         label: i.label,
         last_used_at: i.last_used_at.map(|at| at.0),
     });
@@ -210,7 +210,7 @@ async fn load(deps: &Deps, person: &Person, errors: Errors) -> Result<Account, c
         username: person.session.username.clone(),
         emails: addresses.collect(),
         identities: identities.collect(),
-        may_add: !doors.buttons().is_empty(),
+        may_add: !doors.all().is_empty(),
         has_password: credentials::password(&mut &deps.db, id).await?.is_some(),
         sessions: listed.collect(),
         current_error: errors.current,

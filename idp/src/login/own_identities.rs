@@ -76,7 +76,7 @@ async fn choose(State(deps): State<Deps>, ctx: Ctx, person: Person) -> Response 
         return response;
     }
     match deps.connectors.doors(&deps).await {
-        Ok(doors) => pages::show(&deps, &ctx).signed(person.signed()).page(&AddIdentity { providers: doors.buttons() }),
+        Ok(doors) => pages::show(&deps, &ctx).signed(person.signed()).page(&AddIdentity { providers: doors.all() }),
         Err(error) => pages::fault(&deps, &ctx, error),
     }
 }
@@ -107,7 +107,7 @@ async fn page(deps: &Deps, ctx: &Ctx, person: &Person, id: &IdentityId, refused:
         let row = emails::find_identity(&mut &deps.db, id).await?.filter(|row| row.person_id == person.session.person);
         let Some(row) = row else { return Ok(None) };
         let doors = deps.connectors.doors(deps).await?;
-        let provider = doors.redirect(&row.provider).map_or(row.provider, |c| c.provider().name.clone());
+        let provider = doors.name(&row.provider).to_owned();
         Ok::<_, crate::storage::Error>(Some((row.label, provider)))
     };
     let (status, error) = refused.map_or((StatusCode::OK, None), |(status, error)| (status, Some(error)));

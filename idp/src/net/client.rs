@@ -159,6 +159,12 @@ impl Http {
         made.as_ref().map_err(|why| Error::Unreachable(format!("the HTTP client cannot be made: {why}")))
     }
 
+    /// What decides where connections go.
+    #[must_use]
+    pub fn guard(&self) -> Arc<Guard> {
+        self.0.guard.clone()
+    }
+
     /// Asks by GET, for at most `limit` bytes.
     ///
     /// # Errors
@@ -193,6 +199,17 @@ impl Http {
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-www-form-urlencoded"));
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         self.send(Method::POST, url, headers, Some(body), limit).await
+    }
+
+    /// Sends JSON with a bearer token, for an answer of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Anything but an answer.
+    pub async fn post_json(&self, url: &Url, body: &serde_json::Value, bearer: &str, limit: usize) -> Result<Answer, Error> {
+        let mut headers = header::HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, secret(&format!("Bearer {bearer}"))?);
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        self.send(Method::POST, url, headers, Some(body.to_string()), limit).await
     }
 
     async fn send(

@@ -32,6 +32,7 @@ mod person_acts;
 mod person_sign_ins;
 mod pick;
 mod provider_claims;
+mod provider_directory;
 mod provider_form;
 mod providers;
 mod rights;

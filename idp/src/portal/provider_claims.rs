@@ -46,7 +46,9 @@ fn outcome(trial: Trial) -> Outcome {
     let verdict = match trial.decision {
         Some(Decision::SignIn(_)) => trial.person.as_ref().map_or_else(String::new, |(_, name)| format!("Signs in as {name}.")),
         Some(Decision::Create) => "Becomes a new person.".into(),
-        Some(Decision::Conflict) => "Waits for an administrator: a new person would need a name or address that is somebody's.".into(),
+        Some(Decision::Conflict) => {
+            "Waits for an administrator: a new person would need a name or address that is somebody's.".into()
+        }
         Some(Decision::Unknown) => "Is nobody here, and is told so.".into(),
         Some(Decision::Join(_) | Decision::Ask(_) | Decision::Taken) | None => String::new(),
     };
@@ -128,8 +130,15 @@ impl Page for ClaimsPage {
             error: error.map(str::to_owned),
             outcome,
         };
-        let unproven = Outcome { email_verified: false, verdict: "Is nobody here, and is told so.".into(), href: None, ..outcome.clone() };
-        vec![page(Some(outcome), None), page(Some(unproven), None), page(Some(refused), None), page(None, Some("No JSON.")), page(None, None)]
+        let unproven =
+            Outcome { email_verified: false, verdict: "Is nobody here, and is told so.".into(), href: None, ..outcome.clone() };
+        vec![
+            page(Some(outcome), None),
+            page(Some(unproven), None),
+            page(Some(refused), None),
+            page(None, Some("No JSON.")),
+            page(None, None),
+        ]
     }
 }
 crate::page!(ClaimsPage);

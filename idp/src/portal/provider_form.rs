@@ -2,21 +2,15 @@
 
 use super::desk::{Fault, Input};
 use super::form::Field;
-use crate::core::provider::{
-    ClaimMap, ClientAuth, Creation, GithubSettings, OidcSettings, Profile, Provider, Settings,
-};
+use crate::core::ldap::{LdapSettings, Profile as DirectoryProfile};
+use crate::core::provider::{ClaimMap, ClientAuth, Creation, GithubSettings, OidcSettings, Profile, Provider, Settings};
 use crate::http::Problem;
 use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// Kinds that can be set up: name in addresses, and for people.
-pub(super) const KINDS: [(&str, &str); 5] = [
-    ("entra", "Microsoft Entra ID"),
-    ("google", "Google"),
-    ("okta", "Okta"),
-    ("oidc", "OpenID Connect"),
-    ("github", "GitHub"),
-];
+pub(super) const KINDS: [(&str, &str); 5] =
+    [("entra", "Microsoft Entra ID"), ("google", "Google"), ("okta", "Okta"), ("oidc", "OpenID Connect"), ("github", "GitHub")];
 
 /// The kind of a provider, as in [`KINDS`].
 pub(super) fn kind_of(settings: &Settings) -> &'static str {
@@ -28,6 +22,8 @@ pub(super) fn kind_of(settings: &Settings) -> &'static str {
             Profile::Generic => "oidc",
         },
         Settings::Github(_) => "github",
+        Settings::Ldap(ldap) if ldap.profile == DirectoryProfile::ActiveDirectory => "ad",
+        Settings::Ldap(_) => "ldap",
     }
 }
 
@@ -55,6 +51,11 @@ pub(super) fn blank(kind: &str) -> Option<Provider> {
         "okta" => ("okta", oidc(Profile::Okta, "", scopes(&["profile", "email", "groups"]))),
         "oidc" => ("", oidc(Profile::Generic, "", usual())),
         "github" => ("github", Settings::Github(GithubSettings::default())),
+        "ad" => ("corp", Settings::Ldap(Box::default())),
+        "ldap" => {
+            let ldap = LdapSettings { profile: DirectoryProfile::Openldap, ..LdapSettings::default() };
+            ("ldap", Settings::Ldap(Box::new(ldap)))
+        }
         _ => return None,
     };
     Some(Provider {
@@ -69,11 +70,11 @@ pub(super) fn blank(kind: &str) -> Option<Provider> {
     })
 }
 
-fn option(value: &str, text: &str) -> (String, String) {
+pub(super) fn option(value: &str, text: &str) -> (String, String) {
     (value.to_owned(), text.to_owned())
 }
 
-fn lines(list: &BTreeSet<String>) -> String {
+pub(super) fn lines(list: &BTreeSet<String>) -> String {
     list.iter().cloned().collect::<Vec<_>>().join("\n")
 }
 
@@ -100,6 +101,7 @@ pub(super) fn fields(p: &Provider, new: bool, has_secret: bool) -> Vec<Field> {
     match &p.settings {
         Settings::Oidc(s) => oidc(s, &mut fields, secret),
         Settings::Github(s) => github(s, &mut fields, secret),
+        Settings::Ldap(s) => super::provider_directory::fields(s, &mut fields, has_secret),
     }
     fields.push(Field::area("domains", "Domains that are its own", &lines(&p.domains)).hint(
         "One a line, such as example.com. Who types an address there is sent to this provider, and only there is an address proven by what it says.",
@@ -167,6 +169,22 @@ fn oidc(s: &OidcSettings, fields: &mut Vec<Field>, secret: &str) {
         ),
         Profile::Okta | Profile::Generic => {}
     }
+    let vendor = match s.profile {
+        Profile::Entra => Some((
+            "Ask Microsoft Graph for groups that do not fit into the token",
+            "Needs the permission GroupMember.Read.All; without an answer nobody signs in.",
+        )),
+        Profile::Google => Some((
+            "Ask Cloud Identity for groups",
+            "Needs the scope https://www.googleapis.com/auth/cloud-identity.groups.readonly above; without an answer nobody signs in.",
+        )),
+        Profile::Okta | Profile::Generic => None,
+    };
+    if let Some((label, hint)) = vendor {
+        fields.push(Field::check("vendor_groups", label, s.vendor_groups).hint(hint));
+        let url = s.vendor_url.as_deref().unwrap_or_default();
+        fields.push(Field::url("vendor_url", "Its address", url).optional().hint("Empty: the usual one. For national clouds."));
+    }
     fields.push(Field::check("userinfo", "Ask the userinfo endpoint too", s.userinfo));
     for (name, label, value) in [
         ("claims.name", "Claim with the name", &s.claims.name),
@@ -195,11 +213,11 @@ fn github(s: &GithubSettings, fields: &mut Vec<Field>, secret: &str) {
     );
 }
 
-fn wrong(field: &'static str, text: &str) -> Fault {
+pub(super) fn wrong(field: &'static str, text: &str) -> Fault {
     Fault(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "form.invalid", text).field(field))
 }
 
-fn list(input: &Input, field: &str) -> BTreeSet<String> {
+pub(super) fn list(input: &Input, field: &str) -> BTreeSet<String> {
     input.get(field).lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
@@ -232,6 +250,8 @@ pub(super) fn parse(input: &Input, before: &Provider) -> Result<(Provider, Optio
                 email_verified: input.get("claims.email_verified").into(),
                 groups: input.get("claims.groups").into(),
             },
+            vendor_groups: input.ticked("vendor_groups"),
+            vendor_url: input.filled("vendor_url").map(str::to_owned),
         }),
         Settings::Github(_) => Settings::Github(GithubSettings {
             base_url: input.get("base_url").into(),
@@ -239,6 +259,7 @@ pub(super) fn parse(input: &Input, before: &Provider) -> Result<(Provider, Optio
             client_id: input.get("client_id").into(),
             organisations: list(input, "organisations"),
         }),
+        Settings::Ldap(old) => Settings::Ldap(Box::new(super::provider_directory::parse(input, old)?)),
     };
     let creation = match input.get("creation") {
         "nobody" => Creation::Nobody,

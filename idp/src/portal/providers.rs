@@ -58,7 +58,10 @@ pub(super) async fn list(desk: Desk) -> Answer {
         rows: all.into_iter().map(row).collect(),
         create: desk.may(&manage()).then_some(("/admin/providers/new", "Connect provider")),
         icon: "key",
-        empty: ("No provider yet", "Connect Entra ID, Google, Okta, GitHub or any OpenID provider; people then sign in with accounts that they have."),
+        empty: (
+            "No provider yet",
+            "Connect Entra ID, Google, Okta, GitHub or any OpenID provider; people then sign in with accounts that they have.",
+        ),
         ..ListPage::default()
     })
 }
@@ -75,7 +78,11 @@ fn new_form(desk: &Desk, kind: &str, provider: &Provider) -> FormPage {
     fields.push(Field::hidden("kind", kind));
     let back = desk.deps.settings.public.link("/login/callback/ID");
     FormPage::new(&format!("Connect {}", kind_name(kind)), "/admin/providers/new", "Connect", fields)
-        .text(&format!("Register ODCM there first. The redirect URI is {back} with the id that you choose below."))
+        .text(&if matches!(provider.settings, Settings::Ldap(_)) {
+            "Save it, then press Test: each step says what works and what does not.".to_owned()
+        } else {
+            format!("Register ODCM there first. The redirect URI is {back} with the id that you choose below.")
+        })
         .under(&[TRAIL])
 }
 
@@ -120,8 +127,10 @@ pub(super) struct ProviderPage {
     name: String,
     kind: &'static str,
     enabled: bool,
-    redirect_uri: String,
+    redirect_uri: Option<String>,
     jwks_uri: Option<String>,
+    /// For Back-Channel Logout.
+    logout_uri: Option<String>,
     facts: Vec<Fact>,
     identities: i64,
     findings: Option<Vec<Finding>>,
@@ -151,6 +160,16 @@ fn facts(p: &Provider) -> Vec<Fact> {
             add("Client id", s.client_id.clone());
             add("Organisations", joined(&s.organisations));
         }
+        Settings::Ldap(s) => {
+            add(
+                "Servers",
+                if s.servers.is_empty() { format!("as DNS lists them for {}", s.domain) } else { s.servers.join(", ") },
+            );
+            add("Base", s.base.clone());
+            add("Service account", s.bind_name.clone());
+            add("Short names", joined(&s.netbios));
+            add("Names end in", joined(&s.upn_suffixes));
+        }
     }
     add("Domains that are its own", joined(&p.domains));
     add(
@@ -173,11 +192,13 @@ async fn load(desk: &Desk, id: &str) -> Result<Stored, Fault> {
 async fn page(desk: &Desk, id: &str, findings: Option<Vec<Finding>>) -> Answer {
     let provider = load(desk, id).await?.provider;
     let reads_claims = matches!(provider.settings, Settings::Oidc(_));
+    let directory = matches!(provider.settings, Settings::Ldap(_));
     let public = &desk.deps.settings.public;
     desk.page(&ProviderPage {
         kind: kind_name(kind_of(&provider.settings)),
         enabled: provider.enabled,
-        redirect_uri: public.link(&format!("/login/callback/{id}")),
+        redirect_uri: (!directory).then(|| public.link(&format!("/login/callback/{id}"))),
+        logout_uri: reads_claims.then(|| public.link(&format!("/login/backchannel/{id}"))),
         jwks_uri: match &provider.settings {
             Settings::Oidc(s) if s.client_auth == crate::core::provider::ClientAuth::PrivateKeyJwt => {
                 Some(public.link("/oauth2/jwks"))
@@ -227,7 +248,7 @@ pub(super) async fn save(Path(id): Path<String>, post: Post) -> Answer {
     let stored = load(&desk, &id).await?;
     let saved = async {
         let (provider, secret) = parse(&input, &stored.provider)?;
-        cases::update(&desk.deps, desk.actor(), &provider, secret.as_deref()).await?;
+        cases::update(&desk.deps, desk.actor(), &provider, input.version(), secret.as_deref()).await?;
         Ok::<_, Fault>(())
     };
     match saved.await {
@@ -260,7 +281,7 @@ pub(super) async fn removing(desk: Desk, Path(id): Path<String>) -> Answer {
 pub(super) async fn remove(Path(id): Path<String>, post: Post) -> Answer {
     let Post { desk, input } = post;
     let stored = load(&desk, &id).await?;
-    match cases::remove(&desk.deps, desk.actor(), &id, input.version().unwrap_or(0)).await {
+    match cases::remove(&desk.deps, desk.actor(), &id, input.version()).await {
         Ok(()) => desk.done(TRAIL.1, "removed"),
         Err(error) => ask_remove(&desk, &stored.provider).await?.refused(&desk, error.into()),
     }
@@ -275,7 +296,8 @@ impl Page for ProviderPage {
             name: "Contoso".into(),
             kind: "Microsoft Entra ID",
             enabled: true,
-            redirect_uri: "https://id.example.com/login/callback/entra".into(),
+            redirect_uri: Some("https://id.example.com/login/callback/entra".into()),
+            logout_uri: Some("https://id.example.com/login/backchannel/entra".into()),
             jwks_uri: Some("https://id.example.com/oauth2/jwks".into()),
             facts: vec![Fact { name: "Issuer", value: "https://login.example.com".into() }],
             identities: 3,
@@ -287,6 +309,8 @@ impl Page for ProviderPage {
         let bare = Self {
             enabled: false,
             jwks_uri: None,
+            redirect_uri: None,
+            logout_uri: None,
             facts: vec![],
             identities: 1,
             findings: None,

@@ -158,11 +158,26 @@ pub async fn end_others(tx: &mut Tx, person: &PersonId, keep: Option<&SessionId>
 /// # Errors
 /// Any storage error.
 pub async fn end_resting_on(tx: &mut Tx, person: &PersonId, identity: &IdentityId, now: Timestamp) -> Result<u64> {
+    end_proven_by(tx, person, identity, Timestamp(i64::MAX), now).await
+}
+
+/// The same for sessions in which the identity was proven at `until` or before, and not since.
+///
+/// # Errors
+/// Any storage error.
+pub async fn end_proven_by(
+    tx: &mut Tx,
+    person: &PersonId,
+    identity: &IdentityId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
     let rows: Vec<(SessionId, J<Vec<Authentication>>)> =
         tx.all(sql!("SELECT id, authentications FROM session WHERE person_id = $1 ORDER BY id"), &[person]).await?;
     let mut ended = 0;
     for (id, authentications) in rows {
-        if !authentications.0.iter().any(|a| a.identity.as_ref() == Some(identity)) {
+        let newest = authentications.0.iter().filter(|a| a.identity.as_ref() == Some(identity)).map(|a| a.at).max();
+        if newest.is_none_or(|at| at > until) {
             continue;
         }
         let s = sql!("UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL");

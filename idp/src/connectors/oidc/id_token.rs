@@ -18,11 +18,22 @@ pub(super) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str)
 }
 
-fn seconds(claims: &Claims, name: &str) -> Option<i64> {
+pub(super) fn seconds(claims: &Claims, name: &str) -> Option<i64> {
     let value = claims.get(name)?;
     // NumericDate may have a fraction (RFC 7519 §2)
     #[expect(clippy::cast_possible_truncation, reason = "a date out of range becomes the end of the range")]
     value.as_i64().or_else(|| value.as_f64().map(|n| n as i64))
+}
+
+/// Whether the audience is this client alone. Others in it could have been given the token to show to us: we trust none
+/// (§3.1.3.7, 3).
+pub(super) fn aimed_at_us(settings: &OidcSettings, claims: &Claims) -> bool {
+    let audience: Vec<&str> = match claims.get("aud") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(list)) => list.iter().map(|a| a.as_str().unwrap_or_default()).collect(),
+        _ => vec![],
+    };
+    audience == [settings.client_id.as_str()]
 }
 
 /// Checks everything that is not the signature.
@@ -39,17 +50,10 @@ pub(super) fn check(
     if metadata.issuer_for(tenant).as_deref() != text(claims, "iss") {
         return no("names another issuer".into());
     }
-    let ours = settings.client_id.as_str();
-    let audience: Vec<&str> = match claims.get("aud") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(list)) => list.iter().map(|a| a.as_str().unwrap_or_default()).collect(),
-        _ => vec![],
-    };
-    // others in the audience could have been given it to show to us: we trust none (§3.1.3.7, 3)
-    if audience != [ours] {
+    if !aimed_at_us(settings, claims) {
         return no("is not for us alone (aud)".into());
     }
-    if text(claims, "azp").is_some_and(|party| party != ours) {
+    if text(claims, "azp").is_some_and(|party| party != settings.client_id) {
         return no("was given to another client (azp)".into());
     }
     let Some(expires) = seconds(claims, "exp") else { return no("has no end (exp)".into()) };

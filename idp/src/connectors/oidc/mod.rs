@@ -3,10 +3,12 @@
 
 mod examine;
 mod id_token;
+mod logout;
 mod metadata;
 mod said;
+mod vendor;
 
-use super::{Departure, Error, Finding, Identity, Reading, Redirect};
+use super::{Departure, Error, Finding, Identity, Reading, Redirect, SignedOut};
 use crate::core::provider::{ClientAuth, OidcSettings, Profile, Provider, Settings};
 use crate::crypto::foreign::Unverified;
 use crate::crypto::hash::{b64, sha256, unb64};
@@ -197,7 +199,10 @@ impl Redirect for OpenId {
         let tokens = self.redeem(deps, &metadata, code, &memory).await?;
         let claims = self.claims(deps, &metadata, &tokens, &memory.nonce).await?;
         let subject = said::subject(&self.settings, &claims)?;
-        let said = said::said(&self.settings, &claims);
+        let mut said = said::said(&self.settings, &claims);
+        if let Some(groups) = vendor::ask(self, deps, &claims, tokens.access_token.as_deref()).await? {
+            said.groups = Some(groups);
+        }
         let label = said.email.clone().or_else(|| said.username.clone()).or_else(|| text(&claims, "sub").map(str::to_owned));
         Ok(Identity {
             provider: self.provider.id.clone(),
@@ -210,6 +215,10 @@ impl Redirect for OpenId {
 
     async fn examine(&self, deps: &Deps) -> Vec<Finding> {
         examine::of(self, deps).await
+    }
+
+    async fn signed_out(&self, deps: &Deps, token: &str) -> Result<SignedOut, Error> {
+        logout::read(self, deps, token).await
     }
 
     fn read(&self, claims: &Claims) -> Option<Result<Reading, Error>> {

@@ -28,7 +28,7 @@ fn is_true(value: Option<&Value>) -> bool {
     matches!(value, Some(Value::Bool(true))) || matches!(value, Some(Value::String(text)) if text == "true")
 }
 
-fn groups(value: Option<&Value>) -> Option<Vec<String>> {
+pub(super) fn groups(value: Option<&Value>) -> Option<Vec<String>> {
     // ids are compared byte by byte: one with space around it is not mended
     let exact = |group: &Value| short(Some(group)).filter(|id| group.as_str() == Some(id));
     match value? {

@@ -50,9 +50,9 @@ pub(in super::super) async fn show(current: Current<'_>) -> Response {
     if current.flow.stage == Stage::Open {
         let hinted = demand.domain_hint.as_deref().and_then(|domain| match doors.route("", Some(domain)) {
             Route::Redirect(provider) => Some(provider),
-            Route::Password => None,
+            Route::Password | Route::Directory(_) => None,
         });
-        if let Some(provider) = demand.provider.clone().or(hinted) {
+        if let Some(provider) = demand.provider.clone().or(hinted).filter(|id| doors.redirect(id).is_some()) {
             let hint = demand.login_hint.clone();
             return upstream::depart(current, &doors, &provider, hint.as_deref()).await;
         }
@@ -96,7 +96,7 @@ pub(super) async fn submit(State(deps): State<Deps>, ctx: Ctx, Path(id): Path<St
     }
     let route = doors.route(&name, current.flow.demand.domain_hint.as_deref());
     match route {
-        Route::Password => current.advance(|flow| flow.named(name)).await,
+        Route::Password | Route::Directory(_) => current.advance(|flow| flow.named(name)).await,
         Route::Redirect(provider) => upstream::depart(current, &doors, &provider, Some(&name)).await,
     }
 }

@@ -6,6 +6,7 @@ pub(super) mod identify;
 pub(super) mod password;
 pub(super) mod select;
 pub(super) mod upstream;
+pub(super) mod upstream_logout;
 
 use super::flow::Current;
 use crate::deps::Deps;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> Router<Deps> {
         .route("/login/{flow}/consent", post(consent::submit))
         .route("/login/{flow}/another", post(another))
         .route("/login/{flow}/cancel", post(cancel))
+        .route("/login/backchannel/{provider}", post(upstream_logout::receive))
         .route("/login/callback/{provider}", get(upstream::callback).head(super::not_by_head))
 }
 

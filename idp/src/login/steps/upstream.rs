@@ -2,6 +2,7 @@
 
 use super::super::flow::{Current, gone};
 use super::super::session;
+use super::super::throttle::Counted;
 use super::About;
 use crate::accounts::joining::{self, Arrival, Brings};
 use crate::connectors::{self, Doors};
@@ -44,7 +45,7 @@ impl Page for Upstream {
 crate::page!(Upstream);
 
 fn page(current: &Current<'_>, doors: &Doors, provider: &str, error: Option<&'static str>) -> Response {
-    let label = doors.redirect(provider).map_or(provider, |connector| &connector.provider().name).to_owned();
+    let label = doors.name(provider).to_owned();
     let status = if error.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     pages::show(current.deps, current.ctx).status(status).csrf(current.csrf()).page(&Upstream {
         about: About::of(current),
@@ -138,22 +139,11 @@ pub(super) async fn callback(
         Err(error @ connectors::Error::Denied(_)) => return refused(&error, "login.upstream_denied"),
         Err(error) => return refused(&error, "login.upstream_failed"),
     };
-    let demand = &current.flow.demand;
-    if let Some(joining) = &demand.joining {
-        match session::look(&deps, &ctx).await {
-            // whoever asked for it must be signed in here still
-            Ok(Some(session)) if session.person == *joining => {}
-            Ok(_) => return gone(&deps, &ctx),
-            Err(error) => return current.fault(error),
-        }
-    }
-    let brings = Brings {
-        invitation: demand.invitation.as_deref().and_then(unb64),
-        joining: demand.joining.clone(),
-        address: Some(ctx.address.to_string()),
-        request_id: Some(ctx.request_id.clone()),
+    let brings = match brings(&current).await {
+        Ok(brings) => brings,
+        Err(response) => return response,
     };
-    match arrived(&deps, &ctx, connector.provider(), &identity, &brings).await {
+    match arrived(&deps, &ctx, connector.provider(), &identity, &brings, None).await {
         Ok(Ok(signed_in)) => {
             let session = signed_in.session.id.clone();
             let mut response = current.advance(|flow: Flow| flow.authenticated(session)).await;
@@ -165,14 +155,34 @@ pub(super) async fn callback(
     }
 }
 
+/// What the browser brings to a provider's word, or the page that says that it is too late.
+pub(super) async fn brings(current: &Current<'_>) -> Result<Brings, Response> {
+    let (deps, ctx, demand) = (current.deps, current.ctx, &current.flow.demand);
+    if let Some(joining) = &demand.joining {
+        match session::look(deps, ctx).await {
+            // whoever asked for it must be signed in here still
+            Ok(Some(session)) if session.person == *joining => {}
+            Ok(_) => return Err(gone(deps, ctx)),
+            Err(error) => return Err(current.fault(error)),
+        }
+    }
+    Ok(Brings {
+        invitation: demand.invitation.as_deref().and_then(unb64),
+        joining: demand.joining.clone(),
+        address: Some(ctx.address.to_string()),
+        request_id: Some(ctx.request_id.clone()),
+    })
+}
+
 /// Signs in whom the provider vouches for; the inner error is the key of a text that says why not. Somebody who is not known and
 /// somebody who is disabled read the same.
-async fn arrived(
+pub(super) async fn arrived(
     deps: &Deps,
     ctx: &Ctx,
     provider: &Provider,
     identity: &connectors::Identity,
     brings: &Brings,
+    counted: Option<&Counted>,
 ) -> Result<Result<session::SignedIn, &'static str>, Problem> {
     let (person, id) = match joining::arrive(deps, provider, identity, brings).await? {
         Arrival::Person(person, id) => (person, id),
@@ -180,8 +190,10 @@ async fn arrived(
         Arrival::Taken => return Ok(Err("login.upstream_taken")),
         Arrival::Unknown => return Ok(Err("login.upstream_unknown")),
     };
-    let authentication = Authentication { method: Method::Federated, at: deps.clock.now(), identity: Some(id) };
-    match session::sign_in(deps, ctx, &session::Proof { person, authentication, password_set_at: None }, None).await {
+    // a directory was given the password by us
+    let method = if counted.is_some() { Method::Password } else { Method::Federated };
+    let authentication = Authentication { method, at: deps.clock.now(), identity: Some(id) };
+    match session::sign_in(deps, ctx, &session::Proof { person, authentication, password_set_at: None }, counted).await {
         Ok(signed_in) => Ok(Ok(signed_in)),
         Err(crate::accounts::Error::Refused(_)) => Ok(Err("login.upstream_unknown")),
         Err(error) => Err(error.into()),

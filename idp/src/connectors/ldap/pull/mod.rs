@@ -1,0 +1,154 @@
+//! Keeping in step with a directory. A pull without a cursor lists everything; with one, it first learns which entries changed
+//! (by what the server offers: DirSync, numbers of changes, content synchronisation, times), then reads those entries again. So
+//! each entry is always judged by the same code, wherever it moved, and whatever filter it now matches or does not.
+
+mod changes;
+mod cursor;
+mod full;
+mod members;
+mod pages;
+mod reread;
+mod sink;
+mod sync;
+mod watch;
+
+pub use full::{groups, people};
+pub use sink::{Counts, Pulled, Skipped};
+pub use watch::wait;
+
+use super::conn::Connection;
+use super::error::Error;
+use super::proto::{Entry, Search};
+use super::root::Root;
+use super::{Ldap, Seen};
+use cursor::{Cursor, Stored};
+use pages::{Next, Pages};
+use serde_json::Value;
+use sink::Sink;
+use std::time::Duration;
+use tokio::sync::mpsc::Sender;
+use tokio::time::Instant;
+
+/// What a server said of itself, kept with its connection.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Its root entry.
+    pub root: Root,
+    /// Which copy of the data it has.
+    pub invocation: Option<String>,
+}
+
+/// Asks a server about itself, once in a connection.
+async fn known(conn: &mut Connection) -> Result<Known, Error> {
+    if let Some(known) = &conn.known {
+        return Ok(known.clone());
+    }
+    let root = Root::read(conn).await?;
+    let invocation = root.invocation(conn).await?;
+    let known = Known { root, invocation };
+    conn.known = Some(known.clone());
+    Ok(known)
+}
+
+/// See [`super::Directory::pull`].
+///
+/// # Errors
+/// Any.
+pub async fn pull(ldap: &Ldap, since: Option<&Value>, out: Sender<Vec<Seen>>) -> Result<Pulled, Error> {
+    let end = Instant::now() + Duration::from_secs(ldap.settings.limits.pull_s.into());
+    let mut lease = ldap.servers.service().await?;
+    let mut sink = Sink::new(out, end, ldap.settings.limits.entries);
+    let result = run(ldap, &mut lease.conn, since, &mut sink).await;
+    let references = lease.conn.references();
+    match result {
+        Ok((cursor, whole)) => {
+            ldap.servers.done(lease);
+            if references > 0 {
+                tracing::debug!(references, "a directory refers to others; they are not asked");
+            }
+            sink.finish(Stored::of(ldap, cursor).to_json(), whole).await
+        }
+        Err(error) => {
+            ldap.servers.blame(lease.conn.host(), &error);
+            Err(error)
+        }
+    }
+}
+
+/// Where to go on from, and whether everything was listed.
+async fn run(ldap: &Ldap, conn: &mut Connection, since: Option<&Value>, sink: &mut Sink) -> Result<(Cursor, bool), Error> {
+    let known = known(conn).await?;
+    if let Some(cursor) = since.and_then(|v| Stored::read(ldap, v)) {
+        match changes::since(ldap, conn, &known, cursor, sink.end).await {
+            Ok(Some(changes)) => {
+                let next = changes.next.clone();
+                reread::apply(ldap, conn, changes, sink).await?;
+                return Ok((next, false));
+            }
+            Ok(None) => tracing::info!("a directory cannot say what changed since the last pull: everything is listed"),
+            // an old cookie, a right that was taken away: the list of everything is always right
+            Err(error @ Error::Refused { .. }) => {
+                tracing::info!(%error, "a directory does not say what changed since the last pull: everything is listed");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let next = full::list(ldap, conn, &known, sink).await?;
+    Ok((next, true))
+}
+
+/// The beginning of a list, and how long it is.
+#[derive(Debug, Default)]
+pub struct Sample {
+    /// The first entries.
+    pub entries: Vec<Entry>,
+    /// How many there are, as far as was counted.
+    pub count: u32,
+    /// There are more.
+    pub more: bool,
+}
+
+/// Counts entries up to a limit, and keeps the first few.
+///
+/// # Errors
+/// Any.
+pub async fn sample(conn: &mut Connection, search: Search, size: Option<u32>, most: u32, keep: usize) -> Result<Sample, Error> {
+    let mut pages = Pages::new(search, size, Instant::now() + Duration::from_secs(60));
+    let mut sample = Sample::default();
+    loop {
+        match pages.next(conn).await {
+            Ok(Next::Entry(entry)) => {
+                sample.count += 1;
+                if sample.entries.len() < keep {
+                    sample.entries.push(entry);
+                }
+                // without pages there is no good place to stop before the end
+                if sample.count > most.saturating_mul(100) {
+                    return Err(Error::TooMuch(format!("{} sends no end of entries", conn.host())));
+                }
+            }
+            Ok(Next::PageOver) if sample.count >= most => return Ok(Sample { more: true, ..sample }),
+            Ok(Next::PageOver) => {}
+            Ok(Next::Over) => return Ok(sample),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// How changes will be told, in words.
+///
+/// # Errors
+/// Any.
+pub async fn how(ldap: &Ldap, conn: &mut Connection) -> Result<Option<&'static str>, Error> {
+    let known = known(conn).await?;
+    let end = Instant::now() + Duration::from_secs(60);
+    Ok(match changes::begin(ldap, conn, &known, end).await? {
+        Cursor::DirSync { .. } => Some("DirSync, deletions included"),
+        Cursor::Usn { .. } => {
+            Some("numbers of changes (USN); deletions are only seen by a full list, unless the account may see them")
+        }
+        Cursor::Sync { .. } => Some("content synchronisation (syncrepl), deletions included"),
+        Cursor::Modified { .. } => Some("times of changes; deletions are only seen by a full list"),
+        Cursor::Nothing => None,
+    })
+}
