@@ -38,3 +38,17 @@ CREATE TABLE identity_request (
 -- One open request for each identity.
 CREATE UNIQUE INDEX identity_request_open ON identity_request (provider, subject) WHERE decision IS NULL;
 CREATE INDEX identity_request_person ON identity_request (person_id);
+
+-- Two people who turned out to be one: what was moved, so that it can be moved back.
+CREATE TABLE person_join (
+    id        TEXT   NOT NULL PRIMARY KEY,
+    kept      TEXT   NOT NULL REFERENCES person (id),
+    gone      TEXT   NOT NULL REFERENCES person (id),
+    moved     TEXT   NOT NULL,
+    joined_at BIGINT NOT NULL,
+    joined_by TEXT   NOT NULL,
+    undone_at BIGINT,
+    undone_by TEXT
+);
+CREATE INDEX person_join_kept ON person_join (kept);
+CREATE INDEX person_join_gone ON person_join (gone);

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use odcm::accounts::identities::{self, NewIdentity};
-use odcm::accounts::{api_tokens, clients, emails, grants, groups, memberships, people, providers, rights, spaces};
+use odcm::accounts::{api_tokens, clients, emails, grants, groups, memberships, merging, people, providers, rights, spaces};
 use odcm::core::client::{ClientKind, ClientSettings};
 use odcm::core::directory::{Span, Subject};
 use odcm::core::ids::{ClientId, GrantId, GroupId, PersonId, SessionId, SpaceId};
@@ -514,6 +514,16 @@ impl World {
             }
             "remove_provider" => {
                 put(&self.provider().await);
+                204
+            }
+            "join_people" => {
+                put(&self.person().await);
+                body = Some(json!({"gone": self.person().await}));
+                201
+            }
+            "split_people" => {
+                let (kept, gone) = (self.person().await, self.person().await);
+                put(&merging::join(&self.deps, &host(), &kept, &gone).await.unwrap());
                 204
             }
             "create_invitation" => {

@@ -63,6 +63,8 @@ pub const FAULTS: [Fault; 19] = [
 
 pub struct Inner {
     pub fault: Fault,
+    /// What the list of groups does wrong.
+    pub graph_fault: Option<Fault>,
     /// Claims of whoever signs in next.
     pub claims: Map<String, Value>,
     /// Nonce and challenge of the sign-in under way.
@@ -92,6 +94,7 @@ impl Op {
         let published = vec![serde_json::to_value(signer.jwk()).unwrap()];
         let op = Self(Arc::new(Mutex::new(Inner {
             fault: Fault::None,
+            graph_fault: None,
             claims: Map::new(),
             nonce: String::new(),
             challenge: String::new(),
@@ -107,6 +110,8 @@ impl Op {
             .route("/jwks", get(jwks))
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
+            .route("/v1.0/me/getMemberObjects", post(graph))
+            .route("/v1.0/next", get(graph_next))
             .with_state(op.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         op
@@ -118,6 +123,17 @@ impl Op {
 
     pub fn set(&self, change: impl FnOnce(&mut Inner)) {
         change(&mut self.0.lock().unwrap());
+    }
+
+    /// A token that says that somebody signed out, changed as the test wants.
+    pub fn logout_token(&self, change: impl FnOnce(&mut Map<String, Value>)) -> String {
+        let op = self.0.lock().unwrap();
+        let mut claims = json!({
+            "iss": op.issuer, "aud": "odcm", "iat": op.now, "exp": op.now + 120, "jti": "j1", "sub": op.claims["sub"],
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        change(claims.as_object_mut().unwrap());
+        op.signer.sign(Typ::Jwt, &claims).unwrap()
     }
 
     /// Makes a new key, and publishes it beside the old one.
@@ -201,6 +217,25 @@ async fn token(State(op): State<Op>, headers: HeaderMap, Form(form): Form<BTreeM
         answer["id_token"] = json!(token);
     }
     Json(answer).into_response()
+}
+
+/// Groups that do not fit into a token, on two pages; the second is somewhere else if the fault says so.
+async fn graph(State(op): State<Op>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let op = op.0.lock().unwrap();
+    if headers.get("authorization").and_then(|v| v.to_str().ok()) != Some("Bearer at") || body["securityEnabledOnly"] != true {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let next = match op.graph_fault.unwrap_or_default() {
+        Fault::Redirects => "https://evil.example/next".to_owned(),
+        Fault::Endless => format!("{}/v1.0/next?again", op.issuer),
+        _ => format!("{}/v1.0/next", op.issuer),
+    };
+    Json(json!({ "value": ["g-dev"], "@odata.nextLink": next })).into_response()
+}
+
+async fn graph_next(State(op): State<Op>, axum::extract::RawQuery(query): axum::extract::RawQuery) -> Json<Value> {
+    let again = query.is_some().then(|| format!("{}/v1.0/next?again", op.issuer()));
+    Json(json!({ "value": ["g-ops"], "@odata.nextLink": again }))
 }
 
 async fn userinfo(State(op): State<Op>, headers: HeaderMap) -> Response {

@@ -2,19 +2,24 @@
 
 use crate::login_world::{PASSWORD, World, person};
 use crate::upstream::{back, depart, provider, root, set_up, sign_in};
-use crate::upstream_op::Op;
+use crate::upstream_op::{Fault, Op};
 use crate::visitor::{Answer, Visitor};
 use axum::http::StatusCode;
 use odcm::accounts::joining::{self, Verdict};
-use odcm::accounts::{groups, providers};
+use odcm::accounts::{groups, merging, providers};
 use odcm::core::directory::Subject;
 use odcm::core::ids::{GroupId, PersonId};
-use odcm::core::provider::{Creation, OidcSettings, Profile, Settings};
+use odcm::core::provider::{Creation, OidcSettings, Profile, Provider, Settings};
 use odcm::core::text::DisplayName;
 use odcm::storage::groups::GroupKind;
 use odcm::storage::{emails, memberships};
 use serde_json::json;
 use url::Url;
+
+fn oidc(p: &mut Provider, change: impl FnOnce(&mut OidcSettings)) {
+    let Settings::Oidc(settings) = &mut p.settings else { unreachable!() };
+    change(settings);
+}
 
 /// Follows the way to the provider that a page began; gives the address there.
 async fn away(visitor: &mut Visitor, op: &Op, answer: Answer) -> Url {
@@ -90,8 +95,7 @@ async fn a_pinned_organisation_must_vouch_whatever_address_is_proven() {
     let tenant = |last: u8| format!("11111111-2222-3333-4444-55555555555{last}");
     let (world, op) = set_up(|p| {
         p.domains = ["example.com".to_owned()].into();
-        let Settings::Oidc(oidc) = p.settings.clone() else { unreachable!() };
-        p.settings = Settings::Oidc(OidcSettings { profile: Profile::Entra, ..oidc });
+        oidc(p, |oidc| oidc.profile = Profile::Entra);
     })
     .await;
     let geoff = person(&world.deps, "geoff", "Geoff Outsider").await;
@@ -192,7 +196,11 @@ async fn node(world: &World, name: &str, external_id: &str) -> GroupId {
 
 #[tokio::test]
 async fn groups_follow_what_the_provider_says_at_each_sign_in() {
-    let (world, op) = set_up(|p| p.creation = Creation::Everybody).await;
+    let (world, op) = set_up(|p| {
+        p.creation = Creation::Everybody;
+        oidc(p, |oidc| oidc.userinfo = false);
+    })
+    .await;
     let (dev, ops) = (node(&world, "Okta developers", "g-dev").await, node(&world, "Okta operators", "g-ops").await);
     let says = |groups: serde_json::Value| {
         let mut claims =
@@ -233,8 +241,7 @@ async fn an_administrator_tries_settings_and_claims() {
     );
     let other = provider(&op, |p| {
         p.id = "other".into();
-        let Settings::Oidc(oidc) = p.settings.clone() else { unreachable!() };
-        p.settings = Settings::Oidc(OidcSettings { issuer: format!("{}/wrong", op.issuer()), ..oidc });
+        oidc(p, |oidc| oidc.issuer = format!("{}/wrong", op.issuer()));
     });
     providers::create(&world.deps, &root(), &other, Some("s")).await.unwrap();
     let found = providers::examine(&world.deps, &root(), "other").await.unwrap();
@@ -251,4 +258,113 @@ async fn an_administrator_tries_settings_and_claims() {
         assert!(providers::try_claims(&world.deps, &root(), "okta", wrong).await.is_err(), "{:.10}", wrong);
     }
     assert!(emails::identity(&mut &world.deps.db, "okta", "x").await.unwrap().is_none(), "nothing was changed");
+}
+
+#[tokio::test]
+async fn groups_that_do_not_fit_into_the_token_are_asked_for_or_nobody_is_let_in() {
+    let (world, op) = set_up(|p| p.creation = Creation::Everybody).await;
+    let entra = provider(&op, |p| {
+        p.creation = Creation::Everybody;
+        oidc(p, |oidc| {
+            (oidc.profile, oidc.userinfo) = (Profile::Entra, false);
+            (oidc.vendor_groups, oidc.vendor_url) = (true, Some(op.issuer()));
+        });
+    });
+    providers::update(&world.deps, &root(), &entra, None, None).await.unwrap();
+    let (dev, ops) = (node(&world, "Okta developers", "g-dev").await, node(&world, "Okta operators", "g-ops").await);
+    let claims = json!({
+        "sub": "s", "tid": "11111111-2222-3333-4444-555555555555", "oid": "o1", "email": "new@solar.test",
+        "preferred_username": "newbie", "_claim_names": { "groups": "src1" },
+        "_claim_sources": { "src1": { "endpoint": "https://evil.example/groups" } },
+    });
+    op.person(claims);
+    assert_eq!(sign_in(&world, &op).await.text, "granted newbie fed \"xyz\"");
+    let key = "11111111-2222-3333-4444-555555555555.o1";
+    let found = emails::identity(&mut &world.deps.db, "okta", key).await.unwrap().unwrap().person_id;
+    let rows = memberships::of_member(&mut &world.deps.db, &Subject::Person(found)).await.unwrap();
+    let held: std::collections::BTreeSet<_> = rows.into_iter().map(|row| row.assertion.group).collect();
+    assert_eq!(held, [dev, ops].into());
+    for fault in [Fault::Redirects, Fault::Endless] {
+        op.set(|op| op.graph_fault = Some(fault));
+        assert_eq!(sign_in(&world, &op).await.status, StatusCode::FORBIDDEN, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn signing_out_at_the_provider_ends_the_sessions_that_it_vouched_for() {
+    let (world, op) = set_up(|p| p.creation = Creation::Everybody).await;
+    op.person(json!({ "sub": "n1", "email": "new@solar.test", "email_verified": true, "preferred_username": "newbie" }));
+    let mut newbie = world.visitor();
+    let to = depart(&mut newbie, &op).await;
+    arrive(&mut newbie, &op, &to).await;
+    let signed_in = async |visitor: &mut Visitor| visitor.get("/account").await.status == StatusCode::OK;
+    assert!(signed_in(&mut newbie).await);
+    let mut provider = world.visitor();
+    provider.origin = None;
+    type Change = fn(&mut serde_json::Map<String, serde_json::Value>);
+    let wrong: [(&str, Change); 9] = [
+        ("iss", |c| drop(c.insert("iss".into(), json!("https://evil.example")))),
+        ("aud", |c| drop(c.insert("aud".into(), json!("other")))),
+        ("old", |c| drop(c.insert("iat".into(), json!(1)))),
+        ("over", |c| drop(c.insert("exp".into(), json!(1)))),
+        ("nonce", |c| drop(c.insert("nonce".into(), json!("n")))),
+        ("events", |c| drop(c.remove("events"))),
+        ("other event", |c| drop(c.insert("events".into(), json!({ "x": {} })))),
+        ("jti", |c| drop(c.remove("jti"))),
+        ("sub", |c| drop(c.remove("sub"))),
+    ];
+    for (what, change) in wrong {
+        let token = op.logout_token(change);
+        let answer = provider.post("/login/backchannel/okta", &[("logout_token", &token)]).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{what}");
+        assert!(signed_in(&mut newbie).await, "{what}");
+    }
+    let token = op.logout_token(|_| {});
+    assert_eq!(provider.post("/login/backchannel/other", &[("logout_token", &token)]).await.status, StatusCode::BAD_REQUEST);
+    let answer = provider.post("/login/backchannel/okta", &[("logout_token", &token)]).await;
+    assert_eq!((answer.status, answer.headers["cache-control"].to_str().unwrap()), (StatusCode::OK, "no-store"));
+    assert!(!signed_in(&mut newbie).await);
+    // sent again it ends nothing that began since
+    world.deps.hand.advance_ms(5_000);
+    assert_eq!(sign_in(&world, &op).await.text, "granted newbie fed \"xyz\"");
+    let mut again = world.visitor();
+    let to = depart(&mut again, &op).await;
+    arrive(&mut again, &op, &to).await;
+    assert_eq!(provider.post("/login/backchannel/okta", &[("logout_token", &token)]).await.status, StatusCode::OK);
+    assert!(signed_in(&mut again).await);
+}
+
+#[tokio::test]
+async fn two_people_become_one_and_two_again() {
+    let (world, op) = set_up(|_| {}).await;
+    let other = person(&world.deps, "bob2", "Bob Twice").await;
+    let new = odcm::accounts::identities::NewIdentity::parse("okta", "b2", "bob2").unwrap();
+    odcm::accounts::identities::link(&world.deps, &root(), &other, &new).await.unwrap();
+    op.person(json!({ "sub": "b2" }));
+    assert_eq!(sign_in(&world, &op).await.text, "granted bob2 fed \"xyz\"");
+    let name = DisplayName::parse("name", "Developers").unwrap();
+    let new = groups::NewGroup { name, description: String::new(), kind: GroupKind::Local };
+    let developers = groups::create(&world.deps, &root(), new).await.unwrap();
+    let span = odcm::core::directory::Span::ALWAYS;
+    odcm::accounts::memberships::add(&world.deps, &root(), &developers, &Subject::Person(other.clone()), span).await.unwrap();
+    let held = async |who: &PersonId| {
+        let rows = memberships::of_member(&mut &world.deps.db, &Subject::Person(who.clone())).await.unwrap();
+        rows.into_iter().map(|row| row.assertion.group).collect::<Vec<_>>()
+    };
+    let facts = odcm::storage::directory::everything(&mut &world.deps.db).await.unwrap();
+    let expected = merging::facts_after(&facts, &world.bob, &other).unwrap();
+
+    let join = merging::join(&world.deps, &root(), &world.bob, &other).await.unwrap();
+    let after = odcm::storage::directory::everything(&mut &world.deps.db).await.unwrap();
+    assert_eq!(after.people, expected.people, "the dry run tells the truth");
+    assert_eq!((held(&world.bob).await, held(&other).await), (vec![developers.clone()], vec![]));
+    assert_eq!(sign_in(&world, &op).await.text, "granted bob fed \"xyz\"");
+    assert!(merging::join(&world.deps, &root(), &world.bob, &world.bob).await.is_err());
+    assert!(merging::join(&world.deps, &root(), &other, &world.bob).await.is_err(), "the one who went keeps nobody");
+
+    merging::undo(&world.deps, &root(), &join).await.unwrap();
+    assert_eq!((held(&world.bob).await, held(&other).await), (vec![], vec![developers]));
+    assert_eq!(sign_in(&world, &op).await.text, "granted bob2 fed \"xyz\"");
+    assert_eq!(odcm::storage::directory::everything(&mut &world.deps.db).await.unwrap().people, facts.people);
+    assert!(merging::undo(&world.deps, &root(), &join).await.is_err(), "once");
 }

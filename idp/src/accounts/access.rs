@@ -127,6 +127,13 @@ pub enum ProposedChange {
         /// Who.
         person: PersonId,
     },
+    /// Two people become one.
+    JoinPeople {
+        /// Who stays.
+        kept: PersonId,
+        /// Who goes.
+        gone: PersonId,
+    },
     /// A Space goes, with its grants.
     RemoveSpace {
         /// The Space.
@@ -228,6 +235,7 @@ pub fn apply(before: &Facts, change: &ProposedChange) -> std::result::Result<Fac
         ProposedChange::EnablePerson { person } => {
             facts.people.get_mut(person).ok_or_else(|| Refusal::not_found("person"))?.active = true;
         }
+        ProposedChange::JoinPeople { kept, gone } => return super::merging::facts_after(before, kept, gone),
         ProposedChange::RemoveSpace { space } => {
             facts.spaces.remove(space).ok_or_else(|| Refusal::not_found("Space"))?;
             facts.grants.retain(|grant| grant.space != *space);

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod launcher;
 pub mod links;
 pub mod memberships;
+pub mod merging;
 mod names;
 pub mod people;
 pub mod providers;

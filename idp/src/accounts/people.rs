@@ -251,7 +251,7 @@ pub(super) async fn owns_everything(tx: &mut Tx, id: &PersonId, now: Timestamp) 
     Ok(crate::storage::rights::owners(tx, now).await?.iter().any(|owner| owner.person_id == *id))
 }
 
-async fn end_everything(tx: &mut Tx, id: &PersonId, now: Timestamp) -> Result<()> {
+pub(super) async fn end_everything(tx: &mut Tx, id: &PersonId, now: Timestamp) -> Result<()> {
     revocation::end_sessions(tx, id, None, now).await?;
     revocation::end_tokens(tx, id, now).await?;
     revocation::end_api_tokens(tx, id, now).await?;

@@ -117,6 +117,15 @@ enum Proposed {
         #[schema(format = "uuid")]
         person: String,
     },
+    /// Two people become one.
+    JoinPeople {
+        /// Who stays.
+        #[schema(format = "uuid")]
+        kept: String,
+        /// Who goes.
+        #[schema(format = "uuid")]
+        gone: String,
+    },
     /// A Space goes.
     RemoveSpace {
         #[schema(format = "uuid")]
@@ -170,6 +179,9 @@ fn proposed(body: &Proposed, ctx: &Ctx) -> Result<ProposedChange, Problem> {
             ProposedChange::ChangeGrant { grant: grant(g)?, span: when.span("when.", ctx)? }
         }
         Proposed::RevokeGrant { grant: g } => ProposedChange::RevokeGrant { grant: grant(g)? },
+        Proposed::JoinPeople { kept, gone } => {
+            ProposedChange::JoinPeople { kept: parse_id(kept, "kept", ctx)?, gone: parse_id(gone, "gone", ctx)? }
+        }
         Proposed::DisablePerson { person } => ProposedChange::DisablePerson { person: parse_id(person, "person", ctx)? },
         Proposed::EnablePerson { person } => ProposedChange::EnablePerson { person: parse_id(person, "person", ctx)? },
         Proposed::RemoveSpace { space: s } => ProposedChange::RemoveSpace { space: space(s)? },

@@ -5,6 +5,7 @@ use super::shape::mirror;
 use super::shape::{Answer, List, Part, Problems, created, done, id as parse_id, missing, of, ok, tagged};
 use super::texts::{self, IfMatch};
 use crate::accounts::joining::{self, Verdict};
+use crate::accounts::merging;
 use crate::accounts::providers as cases;
 use crate::core::ids::PersonId;
 use crate::core::provider::{self as core, Provider};
@@ -25,6 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<Deps> {
         .routes(routes!(list, create))
         .routes(routes!(find, change, remove))
         .routes(routes!(examine))
+        .routes(routes!(join))
+        .routes(routes!(split))
         .routes(routes!(invite))
         .routes(routes!(requests))
         .routes(routes!(settle))
@@ -483,6 +486,45 @@ async fn invite(
     let id = parse_id::<PersonId>(&id, "id", &ctx)?;
     let link = joining::invite(&deps, &actor, &id, &body.provider, body.tenant.as_deref()).await.map_err(of(&ctx))?;
     created(&format!("/people/{id}"), InvitationLink { url: link.url, expires_at: link.expires_at.rfc3339() })
+}
+
+/// Who goes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PersonToJoin)]
+struct ToJoin {
+    /// The other person.
+    gone: texts::ObjectId,
+}
+
+/// Two people who are one now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PersonJoin)]
+struct Joined {
+    /// Id, with which it can be undone.
+    id: String,
+}
+
+/// Join another person into this one: identities, addresses, memberships and grants go over, the other is disabled. `POST
+/// /dry-run` (`join_people`) tells who gains and loses what.
+#[utoipa::path(post, operation_id = "join_people", path = "/people/{id}/join", tag = "people", params(("id" = String, Path, format = "uuid")), request_body = ToJoin, responses((status = 201, body = Joined), Problems))]
+async fn join(
+    State(deps): State<Deps>,
+    ctx: Ctx,
+    Token(actor): Token,
+    Path(id): Path<PersonId>,
+    Json(body): Json<ToJoin>,
+) -> Answer {
+    let gone = PersonId::parse(&body.gone).map_err(|_| missing(&ctx, "person").field("gone"))?;
+    let join = merging::join(&deps, &actor, &id, &gone).await.map_err(of(&ctx))?;
+    created(&format!("/people/{id}"), Joined { id: join })
+}
+
+/// Take two people apart again: what was moved goes back.
+#[utoipa::path(post, operation_id = "split_people", path = "/person-joins/{id}/undo", tag = "people", params(("id" = String, Path, format = "uuid")), responses((status = 204), Problems))]
+async fn split(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Path(id): Path<String>) -> Answer {
+    merging::undo(&deps, &actor, &id).await.map_err(of(&ctx))?;
+    done()
 }
 
 /// An identity that waits for a decision.

@@ -1,58 +1,11 @@
 //! A directory as a way in: names and passwords that it checks, and what it says of those who come.
 
-use super::ldap::{
-    Directory as _, Error as LdapError, Finding as LdapFinding, Ldap, Service, SignIn, Step, Verdict, World, system_services,
-};
+use super::ldap::{Directory as _, Error as LdapError, Finding as LdapFinding, Guarded, Ldap, SignIn, Step, Verdict};
 use super::{Attempt, Error, Finding, Grade, Identity, Password};
-use crate::config::Guard;
 use crate::core::joining::Said;
 use crate::core::provider::{Provider, Settings};
 use crate::deps::Deps;
-use crate::ports::Clock;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// For a name to be resolved.
-const RESOLVE: Duration = Duration::from_secs(5);
-
-/// Names, permission and time for the directory's connections: the guard of all outbound connections decides.
-struct Outside {
-    guard: Arc<Guard>,
-    clock: Clock,
-}
-
-#[async_trait::async_trait]
-impl World for Outside {
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
-        let found: Vec<IpAddr> = match host.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => tokio::time::timeout(RESOLVE, tokio::net::lookup_host((host, 0)))
-                .await
-                .map_err(|_| format!("DNS did not answer for {host}"))?
-                .map_err(|e| format!("{host} has no address: {e}"))?
-                .map(|socket| socket.ip())
-                .collect(),
-        };
-        let admitted: Vec<IpAddr> = found.iter().copied().filter(|ip| self.guard.admits(host, *ip)).collect();
-        if admitted.is_empty() {
-            return Err(format!("{host} is inside the network; the operator must allow it in [outbound] allow"));
-        }
-        Ok(admitted)
-    }
-
-    async fn services(&self, name: &str) -> Result<Vec<Service>, String> {
-        system_services(name).await
-    }
-
-    fn allows_plain(&self, host: &str) -> bool {
-        self.guard.allows_host(host) || host.parse().is_ok_and(|ip| self.guard.allows_address(ip))
-    }
-
-    fn now(&self) -> i64 {
-        self.clock.now().secs()
-    }
-}
 
 /// A directory that people sign in with.
 pub struct LdapDoor {
@@ -69,7 +22,8 @@ impl LdapDoor {
         let Settings::Ldap(settings) = &provider.settings else {
             return Err(Error::Misconfigured("it is no directory".into()));
         };
-        let world = Outside { guard: deps.http.guard(), clock: deps.clock.clone() };
+        let clock = deps.clock.clone();
+        let world = Guarded::new(deps.http.guard(), Arc::new(move || clock.now().secs()));
         let ldap = Ldap::new((**settings).clone(), secret.unwrap_or_default(), Arc::new(world))?;
         Ok(Self { provider, ldap })
     }

@@ -4,7 +4,7 @@ use super::ids::SpaceId;
 use serde_json::Value;
 
 /// Every code of [`Change::action`]. The pages have words for each (`action.…` in the locale files).
-pub const ACTIONS: [&str; 52] = [
+pub const ACTIONS: [&str; 54] = [
     "admin.recover",
     "adoption.decide",
     "agent.code",
@@ -43,6 +43,8 @@ pub const ACTIONS: [&str; 52] = [
     "person.edit",
     "person.enable",
     "person.end_sessions",
+    "person.join",
+    "person.split",
     "provider.create",
     "provider.remove",
     "provider.update",

@@ -55,7 +55,7 @@ impl Span {
 }
 
 /// One assertion that `member` is in `group`. The edge lives while one assertion of any source does (rules C6).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Assertion {
     /// The group.
     pub group: GroupId,

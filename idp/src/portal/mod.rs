@@ -29,6 +29,7 @@ mod once;
 mod people;
 mod person;
 mod person_acts;
+mod person_join;
 mod person_sign_ins;
 mod pick;
 mod provider_claims;
@@ -79,6 +80,9 @@ fn of_people() -> Router<Deps> {
         .route("/admin/people/{id}/emails/add", get(act::new_email).post(act::add_email))
         .route("/admin/people/{id}/emails/{email}/verify", post(act::verify_email))
         .route("/admin/people/{id}/emails/{email}/remove", get(act::removing_email).post(act::remove_email))
+        .route("/admin/people/{id}/join", get(person_join::picking).post(person_join::join))
+        .route("/admin/people/{id}/join/check", get(person_join::check))
+        .route("/admin/people/{id}/joins/{join}/undo", post(person_join::undo))
         .route("/admin/people/{id}/invite", get(sign::inviting).post(sign::invite))
         .route("/admin/people/{id}/identities/add", get(sign::new_identity).post(sign::link_identity))
         .route("/admin/people/{id}/identities/{identity}/remove", get(sign::unlinking).post(sign::unlink))

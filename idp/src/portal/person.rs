@@ -4,6 +4,7 @@ use super::desk::{Answer, Desk, Fault};
 use super::effects::SpanView;
 use super::group::{Member, parent};
 use super::history::{self, Entry};
+use super::person_join::{self, JoinView};
 use super::person_sign_ins::{self, Identity, SignIns};
 use super::rights::{RightView, view};
 use crate::core::Timestamp;
@@ -72,6 +73,9 @@ pub(super) struct PersonPage {
     spaces: Vec<Door>,
     grants: Vec<Direct>,
     rights: Vec<RightView>,
+    joins: Vec<JoinView>,
+    /// May join two people into one.
+    may_unite: bool,
     may_manage: bool,
     /// May change groups.
     may_join: bool,
@@ -143,6 +147,8 @@ pub(super) async fn show(desk: Desk, Path(id): Path<PersonId>) -> Answer {
         spaces,
         grants: granted.collect(),
         rights: held,
+        joins: person_join::of(&desk, &id).await?,
+        may_unite: desk.may(&super::providers::manage()),
         may_manage: desk.may(&Act::ManagePeople),
         may_join: desk.may(&Act::ManageGroups),
         may_explain: desk.may(&Act::Explain),
@@ -221,6 +227,8 @@ impl Page for PersonPage {
             spaces: vec![door("linked", true), door("waiting", true), door("inactive", false), door("disabled_there", true)],
             grants: vec![Direct { space: "Mars".into(), href: "/admin/x".into(), span: SpanView::default() }],
             rights: vec![RightView::sample()],
+            joins: vec![JoinView::sample()],
+            may_unite: true,
             may_manage: true,
             may_join: true,
             may_explain: true,
@@ -237,6 +245,8 @@ impl Page for PersonPage {
             spaces: vec![],
             grants: vec![],
             rights: vec![],
+            joins: vec![],
+            may_unite: false,
             may_manage: false,
             may_join: false,
             may_explain: false,

@@ -29,6 +29,7 @@ pub mod groups;
 pub mod identity_requests;
 pub mod invitations;
 pub mod jobs;
+pub mod joins;
 pub mod keys;
 pub mod leases;
 pub mod links;

@@ -92,6 +92,10 @@ fn draw(dice: &Dice, world: &Universe, facts: &Facts, now: Timestamp) -> Step {
         7 => Some(ProposedChange::ChangeGrant { grant: some_grant().unwrap_or_else(nil), span }),
         8 => Some(ProposedChange::RevokeGrant { grant: some_grant().unwrap_or_else(nil) }),
         9 if dice.below(2) == 0 => Some(ProposedChange::DisablePerson { person: dice.pick(&world.people).clone() }),
+        9 if dice.below(8) == 0 => {
+            let (kept, gone) = (dice.pick(&world.people).clone(), dice.pick(&world.people).clone());
+            Some(ProposedChange::JoinPeople { kept, gone })
+        }
         9 => Some(ProposedChange::EnablePerson { person: dice.pick(&world.people).clone() }),
         10 if dice.below(4) == 0 => Some(ProposedChange::DeleteGroup { group }),
         10 => Some(ProposedChange::PublishGroup { space, group }),
@@ -148,6 +152,7 @@ async fn act(deps: &TestDeps, dice: &Dice, world: &mut Universe, step: &Step, co
         P::RevokeGrant { grant } => accounts::grants::revoke(deps, &root, grant, None).await,
         P::DisablePerson { person } => people::disable(deps, &root, person, "manual").await.map(drop),
         P::EnablePerson { person } => people::enable(deps, &root, person, "manual").await.map(drop),
+        P::JoinPeople { kept, gone } => accounts::merging::join(deps, &root, kept, gone).await.map(drop),
         P::RemoveSpace { space } => spaces::remove(deps, &root, space, None, true).await,
         P::DeleteGroup { group } => groups::delete(deps, &root, group, None, true).await,
         P::PublishGroup { space, group } => spaces::publish(deps, &root, space, group).await.map(drop),

@@ -60,6 +60,8 @@ pub struct Connection {
     searching: Option<i64>,
     broken: bool,
     most: usize,
+    /// Bytes of all messages so far.
+    taken: usize,
     patience: Duration,
     /// Continuation references that were passed over.
     references: u64,
@@ -103,6 +105,7 @@ impl Connection {
             searching: None,
             broken: false,
             most,
+            taken: 0,
             patience,
             references: 0,
             known: None,
@@ -217,6 +220,7 @@ impl Connection {
                 if let Some(bytes) = self.buffer.get(self.at..self.at.saturating_add(whole)) {
                     let message = decode(bytes);
                     self.at += whole;
+                    self.taken = self.taken.wrapping_add(whole);
                     self.tidy();
                     return message.map_err(|e| self.broke(e.into()));
                 }
@@ -317,16 +321,20 @@ impl Connection {
         }
     }
 
-    /// A whole search of few entries: all of it before one deadline, at most `most` entries.
+    /// A whole search of few entries: all of it before one deadline, at most `most` entries, and not more bytes than four of
+    /// the largest entries have.
     ///
     /// # Errors
     /// Also when there are more.
     pub async fn few(&mut self, search: &Search, most: usize) -> Result<(Vec<Entry>, Outcome), Error> {
         self.search(search).await?;
-        let end = self.deadline();
+        let (end, before) = (self.deadline(), self.taken);
         let mut entries = Vec::new();
         loop {
             match self.item(end).await? {
+                Item::Entry(_) if self.taken.wrapping_sub(before) > self.most.saturating_mul(4) => {
+                    return Err(self.broke(Error::TooMuch(format!("{} sent too much for one question", self.host))));
+                }
                 Item::Entry(_) if entries.len() >= most => {
                     let words = format!("{} sent more than {most} entries for one question", self.host);
                     return Err(self.broke(Error::TooMuch(words)));

@@ -5,7 +5,8 @@
 //! operation at a time, each with an end; `ber` and `proto` read them without recursion; `entry` and `ids` believe no length,
 //! no number of values and no name; `signin` and `pull` take only entries below the base that was asked.
 //!
-//! May use: `core`. What it needs of the world (names, the guard, the time) is handed in as [`World`].
+//! May use: `core`, `net`. What it needs of the world (names, the guard, the time) is handed in as [`World`]; [`Guarded`] is the
+//! product's.
 //!
 //! Example: `Ldap::new(settings, secret, world)?.sign_in("alice@corp.example", "pw", true).await`.
 
@@ -16,6 +17,7 @@ mod control;
 mod entry;
 mod error;
 mod groups;
+mod guarded;
 mod ids;
 mod map;
 mod proto;
@@ -29,6 +31,7 @@ mod world;
 
 pub use check::{Finding, Step, Verdict};
 pub use error::Error;
+pub use guarded::{Guarded, Now};
 pub use ids::Sid;
 pub use pull::{Counts, Pulled, Skipped};
 pub use signin::SignIn;
@@ -137,16 +140,16 @@ pub trait Directory: Send + Sync {
 
 /// A connector to one directory.
 pub struct Ldap {
-    pub(self) settings: LdapSettings,
-    pub(self) attributes: Attributes,
-    pub(self) people: Place,
-    pub(self) groups: Place,
-    pub(self) servers: servers::Servers,
-    pub(self) world: Arc<dyn World>,
+    settings: LdapSettings,
+    attributes: Attributes,
+    people: Place,
+    groups: Place,
+    servers: servers::Servers,
+    world: Arc<dyn World>,
 }
 
 /// Where entries of a kind are, and how they are told from others.
-pub(self) struct Place {
+struct Place {
     base: String,
     dn: Dn,
     filter: Filter,

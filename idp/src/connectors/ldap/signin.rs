@@ -27,7 +27,8 @@ pub enum SignIn {
     },
     /// Wrong name or wrong password.
     Wrong,
-    /// Not let in. Except for [`Standing::Locked`] the password was right.
+    /// Not let in for this reason. Active Directory says it only after the right password, except for [`Standing::Locked`];
+    /// others may say it before: who shows it may show that the account exists.
     Barred(Standing),
 }
 
@@ -185,10 +186,12 @@ async fn other(ldap: &Ldap, name: &str, password: &str, wanted: bool) -> Result<
     let mut wide = vec![a.member_of.as_str()];
     wide.extend(attributes);
     let search = if is_dn(name) {
-        let at = Search::at(name, &wide);
-        // a name elsewhere is asked for in the right place, where it is not
-        let base = if ldap.people.holds(name) { name } else { ldap.people.base.as_str() };
-        Search { base: base.to_owned(), filter: ldap.people.filter.clone(), ..at }
+        // a name from elsewhere costs a question too, to which there is no answer
+        let (base, filter) = match ldap.people.holds(name) {
+            true => (name, ldap.people.filter.clone()),
+            false => (ldap.people.base.as_str(), Filter::Not(Box::new(Filter::everything()))),
+        };
+        Search { filter, ..Search::at(base, &wide) }
     } else {
         let by_name = Filter::equal(&a.username, name);
         let either = if name.contains('@') { Filter::Or(vec![by_name, Filter::equal(&a.email, name)]) } else { by_name };
@@ -201,7 +204,9 @@ async fn other(ldap: &Ldap, name: &str, password: &str, wanted: bool) -> Result<
         return Err(Error::refused(outcome.code, &outcome.text));
     }
     let one = match found.as_slice() {
-        [one] if outcome.code == 0 && ldap.people.holds(&one.dn) => Some(one),
+        [one] if outcome.code == 0 && ldap.people.holds(&one.dn) && (!is_dn(name) || Dn::parse(&one.dn) == Dn::parse(name)) => {
+            Some(one)
+        }
         [] | [_] => None,
         _ => {
             tracing::warn!("a directory has several entries for one name: nobody signs in with it");

@@ -13,6 +13,7 @@ use crate::connectors::ldap::proto::{Entry, Search};
 use crate::connectors::ldap::{Ldap, MemberRef, Seen, SeenGroup};
 use crate::core::ldap_filter::Filter;
 use std::collections::BTreeSet;
+use tokio::time::Instant;
 
 /// Most primary groups that are remembered; beyond, every group is asked about.
 const MAX_PRIMARIES: usize = 10_000;
@@ -168,7 +169,7 @@ impl<'a> Resolver<'a> {
             let mut group = open.group;
             let mut fault = None;
             if let Some(next) = open.next {
-                fault = self.rest(conn, &mut group, next, open.usn).await?;
+                fault = self.rest(conn, &mut group, next, open.usn, sink.end).await?;
             }
             if let (None, Some(number)) = (&fault, open.primary) {
                 fault = self.having(conn, number, &mut group.members, sink).await?;
@@ -188,11 +189,15 @@ impl<'a> Resolver<'a> {
         group: &mut SeenGroup,
         next: usize,
         usn: Option<i64>,
+        end: Instant,
     ) -> Result<Option<String>, Error> {
         let a = &self.ldap.attributes;
         let base = if is_guid(&a.key) { format!("<GUID={}>", group.key) } else { group.dn.clone() };
         let (mut from, mut was, mut left) = (next, usn, AGAIN);
         loop {
+            if Instant::now() >= end {
+                return Err(Error::Slow(conn.host().to_owned(), self.ldap.settings.limits.pull_s.into()));
+            }
             let ranged = format!("{};range={from}-*", a.member);
             let search = Search::at(&base, &[&ranged, &a.key, "uSNChanged"]).with(extended_dn());
             let Some(entry) = conn.entry(&search).await? else { return Ok(Some("it was removed meanwhile".into())) };

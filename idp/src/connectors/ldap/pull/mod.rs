@@ -17,10 +17,13 @@ pub use sink::{Counts, Pulled, Skipped};
 pub use watch::wait;
 
 use super::conn::Connection;
+use super::control::{SHOW_DELETED, paged, plain};
 use super::error::Error;
 use super::proto::{Entry, Search};
 use super::root::Root;
 use super::{Ldap, Seen};
+use crate::core::ldap_dn::Dn;
+use crate::core::ldap_filter::Filter;
 use cursor::{Cursor, Stored};
 use pages::{Next, Pages};
 use serde_json::Value;
@@ -36,6 +39,9 @@ pub struct Known {
     pub root: Root,
     /// Which copy of the data it has.
     pub invocation: Option<String>,
+    /// Active Directory: whether the account may look at what was deleted. An ordinary one may not, neither by DirSync nor by
+    /// searching.
+    pub sees_deleted: bool,
 }
 
 /// Asks a server about itself, once in a connection.
@@ -45,9 +51,23 @@ async fn known(conn: &mut Connection) -> Result<Known, Error> {
     }
     let root = Root::read(conn).await?;
     let invocation = root.invocation(conn).await?;
-    let known = Known { root, invocation };
+    let sees_deleted = match &root.domain {
+        Some(tree) => sees_deleted(conn, tree).await?,
+        None => false,
+    };
+    let known = Known { root, invocation, sees_deleted };
     conn.known = Some(known.clone());
     Ok(known)
+}
+
+/// Whether something deleted can be seen. That the place where it is can be seen means nothing.
+async fn sees_deleted(conn: &mut Connection, tree: &str) -> Result<bool, Error> {
+    let bin = format!("CN=Deleted Objects,{tree}");
+    let deleted = Filter::equal("isDeleted", "TRUE");
+    // a page of two, for Samba does not mind the limit
+    let search = Search::below(&bin, deleted, &["isDeleted"]).with(plain(SHOW_DELETED, true)).with(paged(2, &[]));
+    let (found, _) = conn.few(&search, 2).await?;
+    Ok(found.iter().any(|entry| Dn::parse(&entry.dn) != Dn::parse(&bin)))
 }
 
 /// See [`super::Directory::pull`].
@@ -62,11 +82,16 @@ pub async fn pull(ldap: &Ldap, since: Option<&Value>, out: Sender<Vec<Seen>>) ->
     let references = lease.conn.references();
     match result {
         Ok((cursor, whole)) => {
+            let tells_gone = match &cursor {
+                Cursor::DirSync { .. } | Cursor::Usn { .. } => lease.conn.known.as_ref().is_some_and(|k| k.sees_deleted),
+                Cursor::Sync { .. } => true,
+                Cursor::Modified { .. } | Cursor::Nothing => false,
+            };
             ldap.servers.done(lease);
             if references > 0 {
                 tracing::debug!(references, "a directory refers to others; they are not asked");
             }
-            sink.finish(Stored::of(ldap, cursor).to_json(), whole).await
+            sink.finish(Stored::of(ldap, cursor).to_json(), whole, tells_gone).await
         }
         Err(error) => {
             ldap.servers.blame(lease.conn.host(), &error);
@@ -142,13 +167,15 @@ pub async fn sample(conn: &mut Connection, search: Search, size: Option<u32>, mo
 pub async fn how(ldap: &Ldap, conn: &mut Connection) -> Result<Option<&'static str>, Error> {
     let known = known(conn).await?;
     let end = Instant::now() + Duration::from_secs(60);
-    Ok(match changes::begin(ldap, conn, &known, end).await? {
-        Cursor::DirSync { .. } => Some("DirSync, deletions included"),
-        Cursor::Usn { .. } => {
-            Some("numbers of changes (USN); deletions are only seen by a full list, unless the account may see them")
+    Ok(match (changes::begin(ldap, conn, &known, end).await?, known.sees_deleted) {
+        (Cursor::DirSync { .. }, true) => Some("DirSync, deletions included"),
+        (Cursor::DirSync { .. }, false) => {
+            Some("DirSync, but deletions only by a full list: the account may not see deleted entries")
         }
-        Cursor::Sync { .. } => Some("content synchronisation (syncrepl), deletions included"),
-        Cursor::Modified { .. } => Some("times of changes; deletions are only seen by a full list"),
-        Cursor::Nothing => None,
+        (Cursor::Usn { .. }, true) => Some("numbers of changes (USN), deletions included"),
+        (Cursor::Usn { .. }, false) => Some("numbers of changes (USN), but deletions only by a full list"),
+        (Cursor::Sync { .. }, _) => Some("content synchronisation (syncrepl), deletions included"),
+        (Cursor::Modified { .. }, _) => Some("times of changes, but deletions only by a full list"),
+        (Cursor::Nothing, _) => None,
     })
 }

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 /// Most pages in a row without an entry.
 const EMPTY_PAGES: u32 = 100;
 
+/// Smallest page that is made smaller still.
+const SMALLEST: u32 = 20;
+
 /// What comes next.
 #[derive(Debug)]
 pub enum Next {
@@ -34,6 +37,8 @@ pub struct Pages {
     cookie: Vec<u8>,
     at: At,
     empty: u32,
+    /// Something was sent.
+    begun: bool,
     end: Instant,
     think: Duration,
     last: Option<Outcome>,
@@ -43,7 +48,17 @@ impl Pages {
     /// A list in pages of `size`, or all at once where the server knows no pages.
     #[must_use]
     pub fn new(search: Search, size: Option<u32>, end: Instant) -> Self {
-        Self { search, size, cookie: Vec::new(), at: At::BetweenPages, empty: 0, end, think: Duration::ZERO, last: None }
+        Self {
+            search,
+            size,
+            cookie: Vec::new(),
+            at: At::BetweenPages,
+            empty: 0,
+            begun: false,
+            end,
+            think: Duration::ZERO,
+            last: None,
+        }
     }
 
     /// Gives the server more time before each entry.
@@ -78,6 +93,7 @@ impl Pages {
             match conn.item((conn.deadline() + self.think).min(self.end)).await? {
                 Item::Entry(entry) => {
                     self.empty = 0;
+                    self.begun = true;
                     return Ok(Next::Entry(entry));
                 }
                 Item::Between(..) if Instant::now() >= self.end => return Err(Error::Slow(conn.host().to_owned(), 0)),
@@ -95,6 +111,12 @@ impl Pages {
         if outcome.code == 4 {
             let words = format!("{} ends a list before it is complete (code 4), and has no pages, or limits them", conn.host());
             return Err(Error::TooMuch(words));
+        }
+        // the page is larger than the server's administrator allows, who does not say what is
+        if let (11, false, Some(size @ SMALLEST..)) = (outcome.code, self.begun, self.size) {
+            self.size = Some(size / 2);
+            self.at = At::BetweenPages;
+            return Ok(Next::PageOver);
         }
         if outcome.code != 0 {
             return Err(Error::refused(outcome.code, &outcome.text));

@@ -4,6 +4,7 @@
 use super::changes::Changes;
 use super::full::{groups, people};
 use super::members::Resolver;
+use super::pages::{Next, Pages};
 use super::sink::Sink;
 use super::{Known, known};
 use crate::connectors::ldap::conn::Connection;
@@ -37,8 +38,12 @@ pub async fn apply(ldap: &Ldap, conn: &mut Connection, changes: Changes, sink: &
     // groups that are not told of, though they have a member more
     let mut primary: BTreeSet<Vec<u8>> = BTreeSet::new();
     for some in keys.chunks(PEOPLE) {
-        for entry in ask(ldap, conn, people(ldap), &ldap.people, some).await? {
+        let mut pages = Pages::new(asking(people(ldap), &ldap.attributes.key, some), None, sink.end);
+        while let Some(entry) = next(&mut pages, conn).await? {
             sink.count()?;
+            if !is_answer(ldap, &entry, &ldap.people, Some(some)) {
+                continue;
+            }
             found.extend(key(&entry, &ldap.attributes));
             match ldap.person(&entry) {
                 Ok(person) => {
@@ -51,16 +56,14 @@ pub async fn apply(ldap: &Ldap, conn: &mut Connection, changes: Changes, sink: &
     }
     sink.flush().await?;
     for some in keys.chunks(GROUPS) {
-        let entries = ask(ldap, conn, groups(ldap), &ldap.groups, some).await?;
-        send(ldap, conn, &known, entries, &mut primary, &mut found, sink).await?;
+        let search = asking(groups(ldap), &ldap.attributes.key, some);
+        send(ldap, conn, &known, search, Some(some), &mut primary, &mut found, sink).await?;
     }
-    let attribute = if ldap.is_ad() { "objectSid" } else { "gidNumber" };
     let values: Vec<Vec<u8>> = primary.iter().cloned().collect();
     for some in values.chunks(GROUPS) {
         let mut search = groups(ldap);
-        search.filter = search.filter.and(Filter::any_of(attribute, some));
-        let entries = conn.find(&search, some.len() * 50).await?;
-        send(ldap, conn, &known, entries, &mut primary, &mut found, sink).await?;
+        search.filter = search.filter.and(Filter::any_of(number(ldap), some));
+        send(ldap, conn, &known, search, None, &mut primary, &mut found, sink).await?;
     }
     for key in keys {
         if !found.contains(&key) {
@@ -70,47 +73,59 @@ pub async fn apply(ldap: &Ldap, conn: &mut Connection, changes: Changes, sink: &
     Ok(())
 }
 
+/// The attribute of a group that people name as their primary group's.
+fn number(ldap: &Ldap) -> &'static str {
+    if ldap.is_ad() { "objectSid" } else { "gidNumber" }
+}
+
+/// The next entry of a list without pages.
+async fn next(pages: &mut Pages, conn: &mut Connection) -> Result<Option<Entry>, Error> {
+    loop {
+        match pages.next(conn).await? {
+            Next::Entry(entry) => return Ok(Some(entry)),
+            Next::PageOver => {}
+            Next::Over => return Ok(None),
+        }
+    }
+}
+
 async fn send(
     ldap: &Ldap,
     conn: &mut Connection,
     known: &Known,
-    entries: Vec<Entry>,
+    search: Search,
+    keys: Option<&[String]>,
     primary: &mut BTreeSet<Vec<u8>>,
     found: &mut BTreeSet<String>,
     sink: &mut Sink,
 ) -> Result<(), Error> {
     let mut resolver = Resolver::new(ldap, known, None);
-    for entry in entries {
+    let mut pages = Pages::new(search, None, sink.end);
+    while let Some(entry) = next(&mut pages, conn).await? {
         sink.count()?;
+        if !is_answer(ldap, &entry, &ldap.groups, keys) {
+            continue;
+        }
         found.extend(key(&entry, &ldap.attributes));
         // sent now, so not once more
-        let attribute = if ldap.is_ad() { "objectSid" } else { "gidNumber" };
-        entry.single(attribute).map(|value| primary.remove(value));
+        if let Some(value) = entry.single(number(ldap)) {
+            primary.remove(value);
+        }
         resolver.take(&entry, sink).await?;
     }
     resolver.resolve(conn, sink).await
 }
 
-async fn ask(
-    ldap: &Ldap,
-    conn: &mut Connection,
-    mut search: Search,
-    place: &Place,
-    keys: &[String],
-) -> Result<Vec<Entry>, Error> {
-    let name = &ldap.attributes.key;
-    let values: Vec<Vec<u8>> = keys.iter().filter_map(|key| key_value(name, key)).collect();
-    if values.is_empty() {
-        return Ok(Vec::new());
-    }
-    search.filter = search.filter.and(Filter::any_of(name, &values));
-    let mut entries = conn.find(&search, keys.len() * 2).await?;
-    // what was not asked for, or is elsewhere, is nobody's answer: it is taken for not found
-    entries.retain(|entry| {
-        let asked = key(entry, &ldap.attributes).is_ok_and(|key| keys.contains(&key));
-        asked && place.holds(&ExtendedDn::parse(&entry.dn).dn)
-    });
-    Ok(entries)
+/// A question about these keys.
+fn asking(mut search: Search, name: &str, keys: &[String]) -> Search {
+    search.filter = search.filter.and(Filter::any_of(name, keys.iter().filter_map(|key| key_value(name, key))));
+    search
+}
+
+/// Whether it is an answer to the question: what was not asked for, or is elsewhere, is taken for not found.
+fn is_answer(ldap: &Ldap, entry: &Entry, place: &Place, keys: Option<&[String]>) -> bool {
+    let asked = keys.is_none_or(|keys| key(entry, &ldap.attributes).is_ok_and(|key| keys.contains(&key)));
+    asked && place.holds(&ExtendedDn::parse(&entry.dn).dn)
 }
 
 /// The primary group of a person, where it is not told of by itself.

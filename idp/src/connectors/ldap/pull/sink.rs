@@ -43,6 +43,8 @@ pub struct Pulled {
     /// Everything was sent: what was not named is gone. Never said when nobody was found, when an entry that has a key could
     /// not be sent, or when much was passed over: then an absence proves nothing.
     pub complete: bool,
+    /// Whether the next pulls will tell what is gone. If not, only a full one (`since` nothing) does: plan it often enough.
+    pub tells_gone: bool,
     /// How much there was.
     pub counts: Counts,
     /// The first hundred that were passed over.
@@ -131,10 +133,10 @@ impl Sink {
     ///
     /// # Errors
     /// Nobody takes the rest.
-    pub async fn finish(mut self, cursor: Value, whole: bool) -> Result<Pulled, Error> {
+    pub async fn finish(mut self, cursor: Value, whole: bool, tells_gone: bool) -> Result<Pulled, Error> {
         self.flush().await?;
         let c = self.counts;
         let believable = c.people > 0 && !self.held && c.skipped.saturating_mul(10) <= self.entries;
-        Ok(Pulled { cursor, complete: whole && believable, counts: c, skipped: self.skipped })
+        Ok(Pulled { cursor, complete: whole && believable, tells_gone, counts: c, skipped: self.skipped })
     }
 }
