@@ -31,7 +31,7 @@ async fn stale_versions_are_refused_and_change_nothing() {
         let headers = [auth.clone(), json_type.clone(), ("if-match", tag.clone())];
         let answer = world.send(&op.method, &path, &headers, body.clone()).await;
         assert_eq!(answer.status, example.status, "{}: {}", op.id, answer.text);
-        if op.method == "PATCH" {
+        if ["PATCH", "PUT"].contains(&op.method.as_str()) {
             let now = world.call("GET", &own, &world.owner, None).await;
             assert_eq!((now.header("etag"), &now.json), (answer.header("etag"), &answer.json), "{}", op.id);
             assert_ne!(answer.header("etag"), tag, "{}", op.id);
@@ -259,7 +259,9 @@ async fn unknown_and_wrong_fields_are_refused_by_name() {
             wrong[name] = json!({"a": [1]});
             let answer = world.call(&op.method, &path, &world.owner, Some(wrong)).await;
             assert_eq!(answer.status, 422, "{} {name}: {}", op.id, answer.text);
-            let tagged = ["decision", "change"].contains(&name.as_str()) || op.id == "dry_run" || op.id == "decide_adoption";
+            let tagged = ["decision", "change"].contains(&name.as_str())
+                || op.id == "dry_run"
+                || ["decide_adoption", "decide_identity_request"].contains(&op.id.as_str());
             if !tagged {
                 let field = answer.json["field"].as_str().unwrap_or_default();
                 assert!(field == name || field.starts_with(&format!("{name}.")), "{} {name}: {}", op.id, answer.text);

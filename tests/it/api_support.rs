@@ -500,7 +500,9 @@ impl World {
             }
             "list_providers" | "list_identity_requests" => 200,
             "create_provider" => {
-                body = Some(json!({"id": format!("okta{n}"), "provider": provider_body()}));
+                let mut provider = provider_body();
+                provider["id"] = json!(format!("okta{n}"));
+                body = Some(provider);
                 201
             }
             "get_provider" | "examine_provider" => {

@@ -110,10 +110,18 @@ pub async fn unlink(deps: &Deps, actor: &Actor, person: &PersonId, id: &Identity
 
 async fn unlink_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &IdentityId) -> Result<u64> {
     desk.may_touch_credentials(tx, person).await?;
-    remove_in(tx, desk, person, id).await
+    remove_in(tx, desk, person, id, Order::EndedFirst).await
 }
 
-async fn remove_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &IdentityId) -> Result<u64> {
+/// What comes first: the audit line, which counts what ended, or the end of the sessions. Whoever removes an identity of their own
+/// may end the very session in which they do it, and then writes nothing any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    EndedFirst,
+    NotedFirst,
+}
+
+async fn remove_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &IdentityId, order: Order) -> Result<u64> {
     let owner = load(tx, person).await?;
     let row = emails::find_identity(tx, id).await?.filter(|row| row.person_id == *person);
     let row = row.ok_or_else(|| Refusal::not_found("identity"))?;
@@ -121,12 +129,14 @@ async fn remove_in(tx: &mut Tx, desk: &Desk<'_>, person: &PersonId, id: &Identit
     if owns_everything(tx, person, desk.now).await? {
         desk.refuse_lockout(tx).await?; // without a local credential of any owner, this may have been the last way in
     }
-    let ended = sessions::end_resting_on(tx, person, id, desk.now).await?;
     people::touch(tx, person, desk.now).await?;
-    let change = Change::new("identity.unlink", "person", person.as_str(), &owner.display_name)
-        .before(facts(&row))
-        .after(json!({ "sessions_ended": ended }));
-    desk.audit(tx, &change).await?;
+    let change = Change::new("identity.unlink", "person", person.as_str(), &owner.display_name).before(facts(&row));
+    if order == Order::NotedFirst {
+        desk.audit(tx, &change).await?;
+        return Ok(sessions::end_resting_on(tx, person, id, desk.now).await?);
+    }
+    let ended = sessions::end_resting_on(tx, person, id, desk.now).await?;
+    desk.audit(tx, &change.after(json!({ "sessions_ended": ended }))).await?;
     Ok(ended)
 }
 
@@ -157,7 +167,7 @@ pub async fn signed_out(deps: &Deps, actor: &Actor, provider: &str, out: &Signed
 pub async fn remove_own(deps: &Deps, actor: &Actor, person: &PersonId, id: &IdentityId) -> Result<u64> {
     let desk = Desk::new(deps, actor);
     run_tx!(deps.db, "identity.remove_own", |tx| {
-        let ended = remove_in(tx, &desk, person, id).await?;
+        let ended = remove_in(tx, &desk, person, id, Order::NotedFirst).await?;
         let mut others = false;
         for row in emails::identities(tx, person).await? {
             others = others || providers::find(tx, &row.provider).await?.is_some_and(|stored| stored.provider.enabled);

@@ -327,6 +327,6 @@ pub async fn sweep(tx: &mut Tx, now: Timestamp) -> storage::Result<u64> {
 /// # Errors
 /// Refused: `right.missing`.
 pub async fn requests(deps: &Deps, actor: &Actor, after: &str, limit: i64) -> Result<storage::page::Page<RequestRow>> {
-    actor.may(&Act::ManagePeople)?;
+    actor.may(&Act::ReadAll)?;
     Ok(identity_requests::page(&mut &deps.db, after, limit).await?)
 }

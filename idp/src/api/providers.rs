@@ -347,7 +347,7 @@ struct Body {
     enabled: bool,
     /// The secret that the provider gave; left out, the one that is stored stays.
     #[serde(default)]
-    secret: Option<texts::ClientSecret>,
+    secret: Option<texts::ProviderSecret>,
 }
 
 impl Body {
@@ -363,18 +363,45 @@ impl Body {
 
 /// A new provider.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewProvider)]
 struct New {
     /// Its id: part of the redirect URI, and of what identities are known by; it never changes.
     id: texts::Provider,
-    /// The rest.
-    provider: Body,
+    /// Name on buttons.
+    name: texts::Button,
+    /// Kind and settings.
+    settings: Settings,
+    /// Domains it is authoritative for.
+    #[serde(default)]
+    #[schema(value_type = Vec<texts::Domain>, max_items = 200)]
+    domains: BTreeSet<String>,
+    /// Who becomes a person.
+    #[serde(default)]
+    creation: Creation,
+    /// Its "disabled" disables the person.
+    #[serde(default)]
+    authoritative: bool,
+    /// People can sign in with it.
+    #[serde(default)]
+    enabled: bool,
+    /// The secret that the provider gave.
+    #[serde(default)]
+    secret: Option<texts::ProviderSecret>,
+}
+
+impl New {
+    fn split(self) -> (String, Body) {
+        let Self { id, name, settings, domains, creation, authoritative, enabled, secret } = self;
+        (id.into(), Body { name, settings, domains, creation, authoritative, enabled, secret })
+    }
 }
 
 /// Set a provider up.
 #[utoipa::path(post, operation_id = "create_provider", path = "/providers", tag = "providers", request_body = New, responses((status = 201, body = Out), Problems))]
 async fn create(State(deps): State<Deps>, ctx: Ctx, Token(actor): Token, Json(body): Json<New>) -> Answer {
-    let (provider, secret) = body.provider.provider(body.id.into(), 1);
+    let (id, body) = body.split();
+    let (provider, secret) = body.provider(id, 1);
     cases::create(&deps, &actor, &provider, secret.as_deref()).await.map_err(of(&ctx))?;
     created(&format!("/providers/{}", provider.id), shape(&deps, provider, secret.is_some()))
 }
@@ -589,7 +616,7 @@ enum Decision {
         person_id: texts::ObjectId,
     },
     /// It is nobody's.
-    Refuse,
+    Refuse {},
 }
 
 /// Decide about an identity that waits.
@@ -602,7 +629,7 @@ async fn settle(
     Json(body): Json<Decision>,
 ) -> Answer {
     let verdict = match body {
-        Decision::Refuse => Verdict::Refuse,
+        Decision::Refuse {} => Verdict::Refuse,
         Decision::Join { person_id } => {
             Verdict::Join(PersonId::parse(&person_id).map_err(|_| missing(&ctx, "person").field("person_id"))?)
         }

@@ -123,8 +123,8 @@ texts! {
     AttributeName: by(&provider::ATTRIBUTE), said(&provider::ATTRIBUTE);
     /// Certificates in PEM (RFC 7468).
     Pem: by(&provider::PEM), said(&provider::PEM);
-    /// A client secret.
-    ClientSecret: by(&crate::accounts::providers::SECRET), said(&crate::accounts::providers::SECRET);
+    /// The secret that a provider gave.
+    ProviderSecret: by(&crate::accounts::providers::SECRET), said(&crate::accounts::providers::SECRET);
     /// The id of an account or team in a Space, such as `Users-21`.
     SpaceKey: by(&input::SPACE_KEY), said(&input::SPACE_KEY);
 }

@@ -4,7 +4,7 @@
 //! May use: `core`, `crypto`, `net`, `storage`, `deps`. Administrators set providers up while the program runs; [`Registry`]
 //! makes connectors of what is stored and keeps them as long as nobody changes it.
 //!
-//! Example: `registry.doors(deps).await?.route("bob@example.com", None)` says whether a password or a journey answers that
+//! Example: `registry.doors(deps).await?.answering("bob@example.com", None)` says whether a password or a journey answers that
 //! name. It depends on the domain, the hints and the list alone, never on whether the person exists (rules D3).
 
 pub mod github;

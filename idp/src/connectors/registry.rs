@@ -196,7 +196,7 @@ impl Doors {
     /// Who answers a name: the directory whose short name stands before a backslash, the provider that is authoritative for the
     /// domain, the directory that knows the suffix, else a password that ODCM keeps.
     #[must_use]
-    pub fn route(&self, name: &str, domain_hint: Option<&str>) -> Route {
+    pub fn answering(&self, name: &str, domain_hint: Option<&str>) -> Route {
         if let Some((short, _)) = name.split_once('\\') {
             let known = |c: &Connector| ldap_of(c).is_some_and(|s| s.netbios.iter().any(|n| n.eq_ignore_ascii_case(short)));
             let found = self.0.iter().find(|(_, connector)| known(connector));

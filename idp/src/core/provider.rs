@@ -234,14 +234,12 @@ fn domains(field: &'static str, list: &BTreeSet<String>) -> Result<(), Refusal> 
     if list.len() > MAX_LIST {
         return Err(Refusal::invalid(field, "provider.list", format!("At most {MAX_LIST} domains.")));
     }
-    match list.iter().find(|domain| !is_domain(domain)) {
-        Some(bad) => {
-            let shown: String = bad.chars().filter(|c| !c.is_control()).take(100).collect();
-            let message = format!("`{shown}` is not a domain such as example.com (lower case, ASCII).");
-            Err(Refusal::invalid(field, "provider.domain", message))
-        }
-        None => Ok(()),
-    }
+    let rule = "This is not a domain such as example.com (lower case, ASCII).";
+    list.iter().try_for_each(|domain| match DOMAIN.fault(domain) {
+        Some(fault) => Err(fault.refusal(field, "provider.domain", rule)),
+        None if is_domain(domain) => Ok(()),
+        None => Err(Refusal::invalid(field, "provider.domain", format!("`{domain}` is not a domain such as example.com."))),
+    })
 }
 
 impl OidcSettings {

@@ -23,7 +23,9 @@ const ADD: &str = "/account/identities/add";
 
 /// `/account/identities…`.
 pub(super) fn routes() -> Router<Deps> {
-    Router::new().route(ADD, get(choose).post(add)).route("/account/identities/{id}/remove", get(ask).post(remove))
+    Router::new()
+        .route("/account/identities/add", get(choose).post(add))
+        .route("/account/identities/{id}/remove", get(ask).post(remove))
 }
 
 /// The page that offers the providers.

@@ -17,6 +17,7 @@ const TRAIL: (&str, &str) = ("Waiting identities", "/admin/identity-requests");
 
 /// `GET /admin/identity-requests`.
 pub(super) async fn list(desk: Desk, Query(input): Query<Input>) -> Answer {
+    desk.sees(&Act::ManagePeople)?;
     let found = joining::requests(&desk.deps, desk.actor(), input.get("after"), PAGE).await?;
     let last = found.items.last().filter(|_| found.more).map(|r| (String::new(), r.id.clone()));
     let row = |r: RequestRow| Row {

@@ -48,7 +48,7 @@ pub(in super::super) async fn show(current: Current<'_>) -> Response {
     };
     let demand = &current.flow.demand;
     if current.flow.stage == Stage::Open {
-        let hinted = demand.domain_hint.as_deref().and_then(|domain| match doors.route("", Some(domain)) {
+        let hinted = demand.domain_hint.as_deref().and_then(|domain| match doors.answering("", Some(domain)) {
             Route::Redirect(provider) => Some(provider),
             Route::Password | Route::Directory(_) => None,
         });
@@ -94,7 +94,7 @@ pub(super) async fn submit(State(deps): State<Deps>, ctx: Ctx, Path(id): Path<St
     if name.is_empty() || name.len() > 254 || name.chars().any(char::is_control) {
         return page(&current, &doors, String::new(), Some("login.name_missing"));
     }
-    let route = doors.route(&name, current.flow.demand.domain_hint.as_deref());
+    let route = doors.answering(&name, current.flow.demand.domain_hint.as_deref());
     match route {
         Route::Password | Route::Directory(_) => current.advance(|flow| flow.named(name)).await,
         Route::Redirect(provider) => upstream::depart(current, &doors, &provider, Some(&name)).await,

@@ -126,7 +126,7 @@ enum Checked {
 async fn check(current: &Current<'_>, name: &str, password: &str) -> Result<Checked, Problem> {
     let (deps, ctx) = (current.deps, current.ctx);
     let doors = deps.connectors.doors(deps).await?;
-    let directory = match doors.route(name, current.flow.demand.domain_hint.as_deref()) {
+    let directory = match doors.answering(name, current.flow.demand.domain_hint.as_deref()) {
         Route::Directory(id) => doors.directory(&id).cloned(),
         Route::Password | Route::Redirect(_) => None,
     };
