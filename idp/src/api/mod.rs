@@ -13,6 +13,7 @@ mod clients;
 mod directories;
 mod grants;
 mod groups;
+mod joining;
 mod keys;
 mod members;
 mod people;
@@ -75,6 +76,7 @@ fn all() -> OpenApiRouter<Deps> {
         .merge(tokens::routes())
         .merge(keys::routes())
         .merge(providers::routes())
+        .merge(joining::routes())
         .merge(access::routes())
         .merge(audit::routes());
     close(all.get_openapi_mut());
