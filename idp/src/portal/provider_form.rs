@@ -9,8 +9,15 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// Kinds that can be set up: name in addresses, and for people.
-pub(super) const KINDS: [(&str, &str); 5] =
-    [("entra", "Microsoft Entra ID"), ("google", "Google"), ("okta", "Okta"), ("oidc", "OpenID Connect"), ("github", "GitHub")];
+pub(super) const KINDS: [(&str, &str); 7] = [
+    ("entra", "Microsoft Entra ID"),
+    ("google", "Google"),
+    ("okta", "Okta"),
+    ("oidc", "OpenID Connect"),
+    ("github", "GitHub"),
+    ("ad", "Active Directory"),
+    ("ldap", "LDAP"),
+];
 
 /// The kind of a provider, as in [`KINDS`].
 pub(super) fn kind_of(settings: &Settings) -> &'static str {
@@ -279,4 +286,18 @@ pub(super) fn parse(input: &Input, before: &Provider) -> Result<(Provider, Optio
         version: input.version().unwrap_or(0),
     };
     Ok((provider, input.filled("secret").map(str::to_owned)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_can_be_chosen_and_is_recognised() {
+        for (kind, name) in KINDS {
+            let provider = blank(kind).unwrap();
+            assert_eq!((kind_of(&provider.settings), kind_name(kind)), (kind, name));
+        }
+        assert!(blank("").is_none() && blank("saml").is_none());
+    }
 }
